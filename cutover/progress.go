@@ -1,0 +1,85 @@
+package cutover
+
+// Progress is all that must survive a run's process, and only Apply changes it. Fold is Apply in a row.
+type Progress struct {
+	Run        string
+	Hash       string // of the plan in force
+	Plan       *Plan  // in force
+	Segment    int    // how many plans the run has had
+	Seq        int64
+	Prev       string
+	Holder     *RunStart
+	Holders    int
+	Phase      Phase
+	Target     string  // of going back: a checkpoint's name or "start"
+	Causes     []Cause // of the phase
+	Exit       Exit    // of resting and over
+	Verdict    VerdictMark
+	Steps      []StepProgress
+	Objects    map[ObjectID]*Object
+	Targets    map[string]*Target // "start", the checkpoints reached; of this and earlier segments
+	LastTarget string             // the newest of them
+	Writers    map[string]WriterMark
+	Answered   map[string]string // cause key → who answered it; ends when it has been green once or gets a second row
+	Mutes      map[string]CommandMark
+	Paused     string      // who paused, "" nobody
+	Asked      []AskedMark // unanswered
+	Commands   map[string]bool
+	Requests   int // the highest request number
+	LastSeen   SeenMark
+	Seens      []WallShare // warmth: composed share at wall times, newest last, an hour and a half of them
+	Crossed    Timing      // of the turn in force
+	Changed    bool        // something was written, or may have been
+	Claims     []string
+	Broken     []BrokeMark
+
+	parts []string // of a plan that isn't whole yet
+}
+
+// StepProgress is a step's state in the journal.
+type StepProgress struct {
+	State    StepState
+	Rung     int
+	Approved string    // by whom; for the present rung row of the step
+	Resume   StepState // what `asking` goes back to
+}
+
+// Object is what the journal says of one object.
+type Object struct {
+	ID      ObjectID
+	Seat    Seat
+	Last    string // what we last knew it to hold
+	Version string
+	Want    string   // what the run wants it to hold: the start's value, or the last forward (or keep) write that is done
+	Ours    []string // every value that a request of ours had as From or To
+	Touched bool
+	Foreign *ForeignMark
+	Open    []OpenIntent // at most a forward one and an undo
+	Room    Room         // of the first listing
+	Made    bool         // not in the snapshot: seen first during the run
+	Adopted bool
+}
+
+// OpenIntent is an intent without an outcome.
+type OpenIntent struct {
+	Request  int
+	Purpose  Purpose
+	From, To string
+	Unknown  bool // journaled as unknown
+}
+
+// Target is a named state that back can go to.
+type Target struct {
+	Name    string
+	Step    int // -1: start
+	Want    map[ObjectID]string
+	Writers map[string]Room
+	Share   Share // composed, when it was recorded
+	Segment int
+}
+
+// WallShare is a composed share at a wall time (RFC 3339 with milliseconds).
+type WallShare struct {
+	Wall  string
+	Share Share
+}

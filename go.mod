@@ -1,0 +1,3 @@
+module roomshift
+
+go 1.26

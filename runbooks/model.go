@@ -1,0 +1,424 @@
+// Package runbooks is the language: it turns rooms.yaml and runbook files into values, and says every problem of a file
+// at once with line and column. It knows no server and makes no request.
+//
+// Data flows: YAML → LoadRooms → Rooms; YAML + Rooms → LoadRunbook → Runbook (names resolved, gates merged, defaults
+// filled in and marked). Package cutover takes both and makes a plan.
+package runbooks
+
+import "time"
+
+// Pos is a place in a file. Line and Col count from 1.
+type Pos struct {
+	File      string
+	Line, Col int
+}
+
+// Percent is a share in basis points, 0..10000; files write it as a percentage with at most two decimals.
+type Percent int
+
+// Rate is a number of events in a second; files write it as "120k/s", "20/s", "10%/m" is not a Rate but a Drain.
+type Rate float64
+
+// Unit is what a limit's number means. Two limits of one gate, and a gate and its query, are of one unit.
+type Unit string
+
+// The units of a limit: 0.5% is a ratio held as 0.005, 500ms a duration held in seconds, 20/s a rate held per second.
+const (
+	UnitNumber   Unit = "number"
+	UnitRatio    Unit = "ratio"
+	UnitDuration Unit = "duration"
+	UnitRate     Unit = "rate"
+)
+
+// Rooms is rooms.yaml: what exists. Every slice is in file order.
+type Rooms struct {
+	Pos
+	Environment string
+	Timezone    *time.Location
+	TimezoneSet bool // false: the machine's, which plan says
+	Control     Control
+	Rooms       []Room
+	Links       []Link
+	Peak        Peak
+	Probe       *Probe
+	Observe     *Observe
+	Prometheus  *Prometheus // serves rooms that have none of their own
+	Routes      []Route
+	Groups      []Group
+	Pairs       []Pair
+	Only        []Only
+	Gates       []Gate
+}
+
+// Control says whose Consul holds the lock, the writer records and the shared journal.
+type Control struct {
+	Pos
+	Room, OrElse, Prefix string
+}
+
+// Room is one data centre.
+type Room struct {
+	Pos
+	Name       string
+	Consul     *Consul
+	AgentsPort int // 0: agent-owned instances can only be read
+	Prometheus *Prometheus
+	Addresses  []Address
+	Capacity   map[string]Rate // by route or group; a key's absence means unknown
+	Tested     string          // the date of the load test, as written
+}
+
+// Consul is how one room's Consul is reached. TokenFile is relative to rooms.yaml until LoadRooms has joined the two.
+type Consul struct {
+	Pos
+	Addr, Datacenter, TokenFile           string
+	CAFile, CertFile, KeyFile, ServerName string
+}
+
+// Prometheus is how a Prometheus is reached. Scrape 0: read from it, else 15 s.
+type Prometheus struct {
+	Pos
+	Addr, TokenFile, CAFile string
+	Scrape                  time.Duration
+}
+
+// Address maps DNS values to a room (a CIDR) or says where the room is probed (a URL).
+type Address struct {
+	Pos
+	CIDR, URL string // one of them
+}
+
+// Link is the line between two rooms.
+type Link struct {
+	Pos
+	Name     string
+	Between  [2]string
+	Circuits []float64 // bits in a second
+	Keep     Percent   // of what is left when one circuit is cut
+}
+
+// Peak is the load the plan is also worked out for.
+type Peak struct {
+	Pos
+	Rates map[string]Rate // by route or group
+	At    string          // as written, in Timezone
+}
+
+// Probe is an HTTP request that a room must answer with 2xx or 3xx on every path.
+type Probe struct {
+	Pos
+	Room  string // "" in rooms.yaml: asked of each room
+	Host  string
+	Paths []string
+}
+
+// Observe is where the true share is read: a query by a label that holds room names.
+type Observe struct {
+	Pos
+	Query, RoomLabel string
+}
+
+// Medium is where a route's split is held.
+type Medium string
+
+// The media. Follows and stays hold no split of their own.
+const (
+	MediumKey      Medium = "key"      // a number at a Consul key
+	MediumUpstream Medium = "upstream" // an upstream's keys
+	MediumService  Medium = "service"  // a service's weights
+	MediumSplitter Medium = "splitter" // a service-splitter
+	MediumDNS      Medium = "dns"      // a name's weights
+	MediumFollows  Medium = "follows"
+	MediumStays    Medium = "stays"
+)
+
+// Route is one thing that carries traffic.
+type Route struct {
+	Pos
+	Name   string
+	Medium Medium
+
+	Key      *KeyMedium // MediumKey
+	Service  string     // MediumService, MediumSplitter: the service's name
+	Consumer string     // who reads a service's weights: haproxy, generic, envoy
+	Upstream string     // MediumUpstream
+	DNS      *DNSMedium // MediumDNS
+
+	Follows string // MediumFollows: the route it is called beside
+	Stays   string // MediumStays: its room
+	Tag     string // of followers and stayers: the services meant
+
+	Into    string   // the route this one leads into, "" none
+	Seats   []string // rooms whose Consul holds one copy each; nil: once for all (in the control room's Consul)
+	Bytes   int64    // per request that crosses
+	Calls   float64  // calls over the line for each request, of a stayer
+	Long    bool     // connections: long
+	Observe *Observe // its own, else Rooms.Observe
+}
+
+// KeyMedium is a number at a key: the part of the traffic, in As units, that room Of gets. Field is a dotted path in a JSON
+// value, "" when the value is the plain number.
+type KeyMedium struct {
+	Pos
+	Key, Field string
+	As         string // percent, permille or basispoints
+	Of         string
+}
+
+// DNSMedium is a name at a provider. Lines nil means all lines the provider holds now.
+type DNSMedium struct {
+	Pos
+	Name, Provider string
+	Lines          []string
+}
+
+// Group is routes that move as one.
+type Group struct {
+	Pos
+	Name   string
+	Routes []string
+}
+
+// Pair is two MySQL masters that replicate from each other.
+type Pair struct {
+	Pos
+	Name    string
+	Masters [2]Master // in the order of Rooms.Rooms
+	Record  string    // whose Consul holds the writer record; "" the control room's
+	OnLost  string    // "freeze" or "traffic"
+	DTS     []string  // the sync tool's two tasks; nil: native replication
+}
+
+// Master is one side of a pair. The DSN itself is only ever in the environment variable DSNEnv.
+type Master struct {
+	Pos
+	Room, DSNEnv, Readers string
+	RestartsFenced        bool
+}
+
+// Only is something that runs in exactly one room, or in none.
+type Only struct {
+	Pos
+	Name, Key string
+	Running   *Observe // RoomLabel unused: asked at each room
+}
+
+// Gate is a measured value with two limits. LoadRunbook returns it merged with the runbook's overrides.
+type Gate struct {
+	Pos
+	Name        string
+	Each        bool     // each: room
+	RoomNames   []string // rooms: [..]; nil with Each: all rooms
+	Link        string   // the gate is about this link
+	Ratio       *Ratio
+	Query       string // prometheus
+	In          string // the room whose Prometheus is asked, for link gates; "" the judged room's
+	Replication string // the pair
+	Every       time.Duration
+	MaxAge      time.Duration
+	BlindFor    time.Duration
+	Window      time.Duration // what $window starts from
+	Hold, Abort *Limit        // nil: no such limit
+	MinEvents   int
+	Bake        time.Duration // at least so long after each rung, 0: the step's
+	OnAbort     string        // "", "back", "rung" or "freeze"
+}
+
+// Ratio is two of Good, Bad and Of; the value is bad/of for error ratios (Bad and Of), good/(good+bad), or good/of.
+// A ratio of Good is a share of good events (limits: below), of Bad and Of a share of bad ones (limits: above).
+type Ratio struct {
+	Pos
+	Good, Bad, Of string
+}
+
+// Limit is one side that a value must not pass. Value is in Unit's held form. For 0 means the default number of samples.
+type Limit struct {
+	Pos
+	Below  bool // the value must not fall below; else must not rise above
+	Value  float64
+	Unit   Unit
+	For    time.Duration
+	ForSet bool
+}
+
+// Runbook is what to do with the rooms.
+type Runbook struct {
+	Pos
+	Name, About string
+	From, To    string
+	Evacuate    string // the room left for good, "" none
+	Returns     string // the runbook that this one takes back, "" none
+	Bake        time.Duration
+	BakeSet     bool
+	Rules       Rules
+	Gates       []Gate // all of Rooms.Gates, with this runbook's overrides
+	Steps       []Step
+}
+
+// Rules are what may never happen, whatever a step says. Zero values are the defaults of DESIGN §4.
+type Rules struct {
+	Pos
+	Windows         []Window
+	Blocked         []Blocked
+	FinishBy        string             // "HH:MM", "" none
+	MaxShare        map[string]Percent // by room
+	MaxMove         Percent            // in a rung; default 3000
+	Headroom        Percent            // of capacity; default 8000
+	RehearsedWithin time.Duration
+}
+
+// Window is when steps may begin. From and To are minutes after midnight; To may be less than From (over midnight).
+type Window struct {
+	Pos
+	Name     string
+	Days     []time.Weekday // of From; nil: every day
+	From, To int
+}
+
+// Blocked is a span of dates, both included, on which nothing begins.
+type Blocked struct {
+	Pos
+	From, To, Why string // 2006-01-02
+}
+
+// StepKind is what a step does.
+type StepKind string
+
+// The kinds of step.
+const (
+	StepTTL        StepKind = "ttl"
+	StepShift      StepKind = "shift"
+	StepWriter     StepKind = "writer"
+	StepSwitch     StepKind = "switch"
+	StepDrain      StepKind = "drain"
+	StepCall       StepKind = "call"
+	StepCheck      StepKind = "check"
+	StepAsk        StepKind = "ask"
+	StepCheckpoint StepKind = "checkpoint"
+	StepBack       StepKind = "back"
+)
+
+// Step is a named part of a runbook, of one kind: the field of that kind is set, the others are nil or zero.
+type Step struct {
+	Pos
+	Name  string // KIND-N by its place in the file where none was written; a checkpoint's is the checkpoint's
+	Named bool
+	Kind  StepKind
+
+	After     []string // AfterSet: names of steps; empty: the last checkpoint above, or the start
+	AfterSet  bool
+	Bake      time.Duration
+	BakeSet   bool
+	Settle    *Settle
+	Approve   *Ask
+	Within    time.Duration // bounds an ask, check, call or switch; 0 unset
+	NotNeeded bool          // needed: false
+	AnyWindow bool          // window: any
+
+	Shift      *Shift
+	TTL        []TTL
+	Check      *Check
+	Ask        *Ask
+	Checkpoint string
+	Guard      bool
+	Back       string // "rung", "checkpoint" or "start"
+	Writer     *WriterMove
+	Switch     []SwitchSet
+	Drain      []Drain
+	Call       *Call
+}
+
+// Shift sets Room's share of each target, rung by rung; all Shares have one length.
+type Shift struct {
+	Pos
+	Room    string
+	Targets []ShiftTarget
+}
+
+// Rungs is the number of rungs.
+func (s *Shift) Rungs() int { return len(s.Targets[0].Shares) }
+
+// ShiftTarget names a route, a group or a seat (ROUTE@SEAT).
+type ShiftTarget struct {
+	Pos
+	Name   string
+	Shares []Percent
+}
+
+// TTL sets the time to live of every record of a name or group of names.
+type TTL struct {
+	Pos
+	Name string
+	TTL  time.Duration
+}
+
+// Settle is when a rung counts as arrived. Tolerance and Reach exclude each other; both 0: the medium's default.
+type Settle struct {
+	Pos
+	Within    time.Duration // 0: default
+	Tolerance Percent
+	Reach     Percent // of the way from before to wanted
+	Else      string  // ask, hold, back, go on
+}
+
+// Ask waits for a person. Else is what an expiry means: hold or back.
+type Ask struct {
+	Pos
+	By     string // a role, shown and recorded, not resolved
+	Within time.Duration
+	Else   string
+}
+
+// Check is what must be true before what follows; nil parts aren't asked.
+type Check struct {
+	Pos
+	Probe    *Probe
+	Writer   *WriterMove
+	Capacity string // "now" or "peak"
+	Checksum map[string]time.Duration
+	Quiet    *Quiet
+}
+
+// Quiet asks that a room's requests stay below a rate for a time.
+type Quiet struct {
+	Pos
+	Room  string
+	Below Rate
+	For   time.Duration
+}
+
+// WriterMove moves the write role of Pairs.
+type WriterMove struct {
+	Pos
+	To       string
+	Pairs    []string
+	NoWriter time.Duration
+	With     []string // only things
+	IfLost   string   // ask or hold
+}
+
+// SwitchSet gives a switch a value, as written.
+type SwitchSet struct {
+	Pos
+	Name, Value string
+}
+
+// Drain closes long connections of a route in a room, Percent of them a minute.
+type Drain struct {
+	Pos
+	Route, In string
+	PerMinute Percent
+}
+
+// Call is a request to something else's API with a way to see that it took, and one to undo it.
+type Call struct {
+	Pos
+	Do, Verify, Undo *Request
+	TokenFile        string
+}
+
+// Request is one HTTP request. Is is compared with the answer's Field, a dotted path.
+type Request struct {
+	Pos
+	Method, URL, Field, Is string
+}
