@@ -21,6 +21,7 @@ type Plan struct {
 	Routes []RoutePlan         `json:"routes"`
 	Groups map[string][]string `json:"groups,omitempty"`
 	Pairs  []PairPlan          `json:"pairs,omitempty"`
+	Peak   map[string]float64  `json:"peak,omitempty"` // requests in a second by route or group, as declared
 	Gates  []GatePlan          `json:"gates"`
 	Gauges []Gauge             `json:"gauges"`
 	Rules  RulesPlan           `json:"rules"`
@@ -143,6 +144,7 @@ type RulesPlan struct {
 // StepPlan is a step with every default filled in.
 type StepPlan struct {
 	Name      string            `json:"name"`
+	Number    int               `json:"number"` // its place in the file, from 1
 	Kind      runbooks.StepKind `json:"kind"`
 	Line      int               `json:"line"`
 	After     []int             `json:"after"` // indices of steps; for a checkpoint, every step above
@@ -169,6 +171,7 @@ type RungPlan struct {
 	Move    int            `json:"move"`             // composed basis points that the room named by the step gains; for `already`
 	One     bool           `json:"one"`              // names one layer only: also skipped when the live share has passed it
 	Settle  SettlePlan     `json:"settle"`
+	Ready   T              `json:"ready"` // written → seen, usually
 	Bake    T              `json:"bake"`
 	Changes []Change       `json:"changes,omitempty"` // as they would be written from the snapshot; `plan --writes`
 	Waves   []int          `json:"waves,omitempty"`   // how many of Changes each wave has

@@ -32,8 +32,11 @@ type Progress struct {
 	Changed    bool        // something was written, or may have been
 	Claims     []string
 	Broken     []BrokeMark
+	Moves      map[string]MoveMark // the newest verb of each pair's writer move
+	FrozenFrom Phase               // what the run was doing when it froze, "" if it didn't
 
-	parts []string // of a plan that isn't whole yet
+	parts []string  // of a plan that isn't whole yet
+	fold  foldState // what only Apply reads
 }
 
 // StepProgress is a step's state in the journal.
@@ -58,6 +61,9 @@ type Object struct {
 	Room    Room         // of the first listing
 	Made    bool         // not in the snapshot: seen first during the run
 	Adopted bool
+	Gives   Share // the weights of Last, as far as the journal says them; nil for TTLs and switches
+
+	lastRequest int // whose done set Last: an older request's late answer says nothing of the present
 }
 
 // OpenIntent is an intent without an outcome.
@@ -76,6 +82,8 @@ type Target struct {
 	Writers map[string]Room
 	Share   Share // composed, when it was recorded
 	Segment int
+	Seq     int64             // of the record that made it
+	Left    map[ObjectID]bool // adopted since: going back to here lists them and leaves them alone
 }
 
 // WallShare is a composed share at a wall time (RFC 3339 with milliseconds).

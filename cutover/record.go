@@ -209,8 +209,9 @@ type SeenMark struct {
 
 // VerdictMark is a change of act, or of its causes.
 type VerdictMark struct {
-	Act    Act     `json:"act"`
-	Causes []Cause `json:"causes,omitempty"`
+	Act     Act      `json:"act"`
+	Causes  []Cause  `json:"causes,omitempty"`
+	Cleared []string `json:"cleared,omitempty"` // keys of answered causes that were green since, or have a second row
 }
 
 // PhaseMark is a new phase. Target is the checkpoint or "start" that going back goes to; Exit is set for resting and over.

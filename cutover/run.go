@@ -1,27 +1,164 @@
 package cutover
 
-import "context"
+import (
+	"context"
+	"errors"
+	"fmt"
+)
 
 // Start says what Run is to do.
 type Start struct {
-	Run     string // the run's name
-	Plan    *Plan  // nil: take over what the journal says
-	Why     string // start, continue, takeover or back
-	Version string // of the program
-	Host    string
-	User    string
-	PID     int
-	BackTo  string // Why back: start, checkpoint or rung
+	Run       string // the run's name
+	Plan      *Plan  // nil: take over what the journal says
+	Why       string // start, continue, takeover, back or close
+	Version   string // of the program
+	Host      string
+	User      string
+	PID       int
+	BackTo    string        // Why back: start, checkpoint or rung
+	Overwrite []string      // Why back: objects that somebody else wrote, to be written over
+	Adopted   []AdoptedMark // Why continue: what drifted while the run rested and a person accepted
+	Broke     []BrokeMark   // rules that a person broke by name
+	Rates     map[Seat]float64
 }
 
 // Result is what a run came to.
 type Result struct {
 	Exit     Exit
 	Progress *Progress
+	Timing   Timing
+	Why      string // why it never began; "" otherwise
 }
 
 // Run runs a plan, or takes a run over, until it is over, rests, or ctx ends. When ctx ends it returns ctx.Err() at once and
-// writes nothing more, as a killed process would.
+// writes nothing more, as a killed process would. An error beside ctx's is one that leaves the run as the journal says.
 func Run(ctx context.Context, w World, s Start) (*Result, error) {
-	return nil, ctx.Err()
+	e, err := newEngine(ctx, w, s)
+	if err != nil {
+		return nil, err
+	}
+	work, stop := context.WithCancel(ctx)
+	defer stop()
+	w.Gauges.Start(work, e.plan)
+	w.Operators.Start(work)
+	if err := e.loop(ctx); err != nil {
+		return nil, err
+	}
+	return &Result{Exit: e.exit, Progress: e.p, Timing: e.p.Crossed, Why: e.never}, nil
+}
+
+func newEngine(ctx context.Context, w World, s Start) (*engine, error) {
+	rs, torn, err := w.Journal.Read(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read the journal: %w", err)
+	}
+	p, err := Fold(rs)
+	if err != nil {
+		return nil, fmt.Errorf("read the journal: %w", err)
+	}
+	if p.Plan == nil && s.Plan == nil {
+		return nil, errors.New("the journal has no whole plan, so nothing can have been written: start a new run")
+	}
+	e := &engine{w: w, s: s, p: p, plan: s.Plan, now: w.Clock.Now()}
+	e.fresh = p.Plan == nil
+	if e.plan == nil {
+		e.plan = p.Plan
+	}
+	e.out.durable = p.Seq
+	e.build()
+	if torn != "" {
+		e.note("journal: " + torn)
+	}
+	e.begin()
+	return e, e.err
+}
+
+// loop is the one goroutine that decides. It waits for events and nowhere else.
+func (e *engine) loop(ctx context.Context) error {
+	for {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		e.turn()
+		if e.err != nil {
+			return e.err
+		}
+		if e.ended && (e.out.empty() || e.gaveUp()) {
+			e.release()
+			return nil
+		}
+		evs := e.w.Clock.Next(e.wake)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		e.now = e.w.Clock.Now()
+		for _, ev := range evs {
+			e.take(ev)
+		}
+	}
+}
+
+// gaveUp: a person stopped the process and the journal's disk doesn't take the rest: what isn't durable was never done.
+func (e *engine) gaveUp() bool {
+	if e.stopped == 0 {
+		return false
+	}
+	e.at(e.stopped + 3*Second)
+	return e.now >= e.stopped+3*Second
+}
+
+// take applies one event.
+func (e *engine) take(ev Event) {
+	switch {
+	case ev.Lease != nil:
+		e.leaseChanged(*ev.Lease)
+	case ev.Command != nil:
+		e.command(*ev.Command)
+	case ev.Reply != nil:
+		e.reply(*ev.Reply)
+	case ev.Sample != nil:
+		e.board.Put(e.now, *ev.Sample)
+	}
+}
+
+// turn decides until nothing more follows from what is known, and works out when to look again.
+func (e *engine) turn() {
+	e.wake = Never
+	e.expire()
+	e.runTimers()
+	for range maxTurns {
+		e.again = false
+		e.judge()
+		e.advancePhase()
+		if !e.again {
+			break
+		}
+	}
+	e.lookUp()
+	e.keep()
+	e.pump()
+	e.recordSeen()
+	e.flush()
+	e.answer()
+}
+
+// maxTurns bounds how many transitions follow from one another at one moment: each of a plan's steps may pass a few.
+const maxTurns = 10000
+
+// advancePhase does what the phase asks for, once.
+func (e *engine) advancePhase() {
+	if e.ended || e.err != nil || !e.started() {
+		return
+	}
+	switch e.p.Phase {
+	case PhaseForward:
+		e.forward()
+	case PhaseBack:
+		e.goBack()
+	case PhaseFrozen:
+	case PhaseResting:
+		e.rest()
+	case PhaseOver:
+		e.finish(e.p.Exit)
+	}
 }

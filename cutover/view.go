@@ -5,6 +5,8 @@ type View struct {
 	Run         string          `json:"run"`
 	Environment string          `json:"environment"`
 	Runbook     string          `json:"runbook"`
+	From        Room            `json:"from"`
+	To          Room            `json:"to"`
 	Wall        string          `json:"wall"`
 	Phase       Phase           `json:"phase"`
 	Act         Act             `json:"act"`

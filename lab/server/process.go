@@ -109,8 +109,38 @@ func (p *Process) Ended() bool {
 	}
 }
 
-// Signal sends sig to the server: SIGSTOP freezes it, SIGCONT thaws it.
-func (p *Process) Signal(sig syscall.Signal) error { return p.cmd.Process.Signal(sig) }
+// Signal sends sig to the server: SIGSTOP freezes it, SIGCONT thaws it. After SIGSTOP it returns when every thread stands still:
+// a thread that is running answers what it has in hand first.
+func (p *Process) Signal(sig syscall.Signal) error {
+	if err := p.cmd.Process.Signal(sig); err != nil || sig != syscall.SIGSTOP {
+		return err
+	}
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for range 2000 {
+		if p.stands() {
+			return nil
+		}
+		<-tick.C
+	}
+	return fmt.Errorf("%s isn't frozen 2 s after SIGSTOP", p.Name)
+}
+
+// stands tells whether every thread is stopped: state T, behind the name in brackets.
+func (p *Process) stands() bool {
+	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", p.PID()))
+	if err != nil || len(tasks) == 0 {
+		return false
+	}
+	for _, task := range tasks {
+		b, err := os.ReadFile(task)
+		i := strings.LastIndexByte(string(b), ')')
+		if err != nil || i < 0 || !strings.HasPrefix(string(b[i+1:]), " T") {
+			return false
+		}
+	}
+	return true
+}
 
 // Kill ends the server at once, as kill -9 does, and waits until it is gone.
 func (p *Process) Kill() {

@@ -1,0 +1,39 @@
+# make test   installs the servers that the tests need, then runs every test
+# make race   every test under the race detector
+# make lab    two rooms of real servers on this machine, until Ctrl-C
+# make lint   gofmt, go vet, staticcheck, golangci-lint
+# make bench  every benchmark
+
+GO ?= go
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.7.0
+GOLANGCI = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.5.0
+
+.PHONY: test race deps lab lint bench build
+
+build:
+	$(GO) build ./...
+
+# Servers are taken from PATH, from ROOMSHIFT_<NAME>, or from the folder $$ROOMSHIFT_DEPS (see lab/server.Deps).
+deps:
+	@for s in lab/deps/*.sh; do bash "$$s" || { echo "$$s failed: the line above says how to get it by hand" >&2; exit 1; }; done
+
+test: deps
+	$(GO) vet ./...
+	$(GO) test -timeout 30m ./...
+	$(GO) test -race -short -timeout 30m ./cmd/... ./consul ./metrics ./cutover/journal ./runbooks
+
+# The race detector over everything; it takes its time.
+race: deps
+	$(GO) test -race -short -timeout 60m ./...
+
+lab: deps
+	$(GO) run ./lab/cmd/roomshift-lab
+
+lint:
+	@out="$$(gofmt -l .)"; [ -z "$$out" ] || { echo "gofmt: $$out"; exit 1; }
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+	$(GO) run $(GOLANGCI) run ./...
+
+bench:
+	$(GO) test -run '^$$' -bench . -benchmem ./...

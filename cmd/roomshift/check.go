@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"roomshift/cutover"
+	"roomshift/runbooks"
+)
+
+// finding is one line of check --live.
+type finding struct {
+	Check string `json:"check"`
+	Room  string `json:"room,omitempty"`
+	Seen  string `json:"seen"`
+	Want  string `json:"wanted,omitempty"`
+	Do    string `json:"do,omitempty"`
+	OK    bool   `json:"ok"`
+}
+
+// check says every problem of the files; with --live it also reads everything that a run would read. Only --init writes: the
+// heartbeat tables.
+func check(c *cli.Context, io stdio) error {
+	book, err := oneArg(c, "runbook", true)
+	if err != nil {
+		return err
+	}
+	if c.Bool("init") && !c.Bool("live") {
+		return usage("--init goes with --live: it makes the heartbeat tables in the real rooms")
+	}
+	l, err := load(io, book, c.String("rooms"), c.Bool("json"))
+	if err != nil {
+		return err
+	}
+	notYet := runbooks.NotYet(l.Book)
+	if !c.Bool("live") {
+		if c.Bool("json") {
+			printJSON(io, map[string]any{"problems": []any{}, "notYet": len(notYet)})
+			return nil
+		}
+		fmt.Fprintf(io.out, "%s and %s: no problem\n", l.BookFile, l.RoomsFile)
+		for _, p := range notYet {
+			fmt.Fprintln(io.err, "note:", p.Error())
+		}
+		return nil
+	}
+	if ps := append(notYet, runbooks.NotYetReal(l.Rooms, l.Book)...); len(ps) > 0 {
+		showProblems(io, l, ps, c.Bool("json"))
+		return problemsError(len(ps))
+	}
+	return checkLive(c, io, l)
+}
+
+func checkLive(c *cli.Context, io stdio, l *runbooks.Loaded) error {
+	r, err := wire(l, newClock())
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	ctx, cancel := context.WithTimeout(c.Context, time.Minute)
+	defer cancel()
+	if c.Bool("init") {
+		for _, name := range sortedNames(r.rings) {
+			if err := r.rings[name].Init(ctx); err != nil {
+				return fmt.Errorf("pair %s: make the heartbeat table: %w", name, err)
+			}
+			fmt.Fprintf(io.err, "pair %s: the heartbeat table is there\n", name)
+		}
+	}
+	fs := r.findings(ctx)
+	bad := 0
+	for _, f := range fs {
+		if !f.OK {
+			bad++
+		}
+	}
+	if c.Bool("json") {
+		printJSON(io, map[string]any{"findings": fs, "bad": bad})
+	} else {
+		findingsTable(io, fs)
+	}
+	if bad > 0 {
+		return said(cutover.ExitNothing)
+	}
+	return nil
+}
+
+// findings reads everything readable: what seats hold, both masters of each pair, each query and probe once.
+func (r *realRooms) findings(ctx context.Context) []finding {
+	var fs []finding
+	for _, pl := range r.world.Planes {
+		held, err := pl.Medium.Read(ctx, pl.Seats)
+		if err != nil {
+			fs = append(fs, finding{Check: "seats of " + pl.Name, Room: pl.Room, Seen: err.Error(), Want: "every seat readable", Do: "mend the key, the address or the token's policy"})
+			continue
+		}
+		for _, h := range held {
+			fs = append(fs, finding{Check: "seat " + h.Seat.String(), Room: pl.Room, Seen: h.Object + " = " + h.Value, OK: true})
+		}
+	}
+	for _, name := range sortedNames(r.rings) {
+		found, err := r.rings[name].Check(ctx)
+		if err != nil {
+			fs = append(fs, finding{Check: "pair " + name, Seen: err.Error(), Want: "both masters answer", Do: "mend the address, the account or its grants"})
+		}
+		for _, f := range found {
+			fs = append(fs, finding{Check: name + ": " + f.Check, Room: f.Room, Seen: f.Seen, Want: f.Wanted, Do: f.Do, OK: f.OK})
+		}
+	}
+	for _, f := range r.metrics.Check(ctx) {
+		fs = append(fs, finding{Check: f.Check, Room: f.Room, Seen: f.Seen, Want: f.Want, Do: f.Do, OK: f.OK})
+	}
+	return fs
+}
+
+// findingsTable prints what is bad first, and all that is well shortly.
+func findingsTable(io stdio, fs []finding) {
+	well := 0
+	for _, f := range fs {
+		if f.OK {
+			well++
+			continue
+		}
+		fmt.Fprintf(io.out, "✗ %s\n    seen    %s\n    wanted  %s\n    do      %s\n", place(f), f.Seen, f.Want, f.Do)
+	}
+	for _, f := range fs {
+		if f.OK {
+			fmt.Fprintf(io.out, "✓ %-44s %s\n", clip(place(f), 44), f.Seen)
+		}
+	}
+	fmt.Fprintf(io.out, "%d of %d checks are well\n", well, len(fs))
+}
+
+func place(f finding) string {
+	if f.Room == "" || strings.Contains(f.Check, f.Room) {
+		return f.Check
+	}
+	return f.Check + " in " + f.Room
+}

@@ -1,0 +1,336 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"roomshift/cutover"
+	"roomshift/cutover/journal"
+	"roomshift/runbooks"
+)
+
+// journalReserve is kept free beside a journal, so that going back can be written on a full disk.
+const journalReserve = 4 << 20
+
+// sources says where a run's files are, for whoever takes it over on this machine.
+type sources struct {
+	Book  string `json:"book"`
+	Rooms string `json:"rooms"`
+}
+
+// session is one process's part in a run.
+type session struct {
+	io    stdio
+	rooms *realRooms
+	dir   string
+	start cutover.Start
+	file  *journal.File
+	json  bool
+	dry   bool
+	was   *cutover.Plan // what the journal says that the run does, for a run that is taken up again
+}
+
+// runRunbook plans, asks, and runs.
+func runRunbook(c *cli.Context, io stdio) error {
+	arg, err := oneArg(c, "runbook or plan", true)
+	if err != nil {
+		return err
+	}
+	saved, plan, err := openPlan(arg)
+	if err != nil {
+		return err
+	}
+	book, rooms, until := arg, c.String("rooms"), c.String("until")
+	if saved != nil {
+		book, rooms, until = saved.Book, saved.Rooms, plan.Until
+	}
+	r, p, s, err := planReal(c.Context, io, book, rooms, until, "", c.Bool("json"))
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	if saved != nil {
+		if err := stillHolds(plan, p, s); err != nil {
+			return err
+		}
+	}
+	if !c.Bool("json") {
+		planScreen(io.err, p, s)
+	}
+	if err := refuseNotes(p); err != nil {
+		return err
+	}
+	yes := c.String("yes")
+	if saved != nil && yes == "" {
+		yes = p.Hash() // who passes a plan has read it
+	}
+	if err := confirm(io, p, yes, c.Bool("dry-run")); err != nil {
+		return err
+	}
+	if c.Bool("dry-run") { // what would be set can't be seen: it settles when it is read back
+		for i := range p.Routes {
+			p.Routes[i].Observed = false
+		}
+	}
+	ses := &session{io: io, rooms: r, json: c.Bool("json"), dry: c.Bool("dry-run")}
+	ses.start = cutover.Start{Plan: p, Why: "start", Rates: s.Rates}
+	if err := ses.create(p, r.l); err != nil {
+		return err
+	}
+	return ses.run(c.Context)
+}
+
+// refuseNotes: what the plan found that can't work.
+func refuseNotes(p *cutover.Plan) error {
+	if p.Estimates == nil {
+		return nil
+	}
+	var errs []error
+	for _, n := range p.Estimates.Notes {
+		if n.Bad {
+			errs = append(errs, errors.New(n.Text))
+		}
+	}
+	if len(errs) == 0 {
+		return nil
+	}
+	return usage("the plan can't work: %w", errors.Join(errs...))
+}
+
+// create makes the run's folder and journal.
+func (s *session) create(p *cutover.Plan, l *runbooks.Loaded) error {
+	base, err := stateDir()
+	if err != nil {
+		return err
+	}
+	env := filepath.Join(base, p.Environment)
+	loc, err := time.LoadLocation(p.Timezone)
+	if err != nil {
+		loc = time.Local
+	}
+	if s.start.Run, err = newRunName(env, time.Now().In(loc)); err != nil {
+		return err
+	}
+	if s.dry { // what a dry run remembers is nobody's to take over
+		tmp, err := os.MkdirTemp("", "roomshift-dry-")
+		if err != nil {
+			return err
+		}
+		env = tmp
+	}
+	s.dir = filepath.Join(env, s.start.Run)
+	if s.file, err = journal.Create(s.dir, journalReserve); err != nil {
+		return err
+	}
+	b, err := json.Marshal(sources{absolute(l.BookFile), absolute(l.RoomsFile)})
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(s.dir, "files.json"), b, 0o600)
+}
+
+// open opens the journal of a run whose process is gone.
+func (s *session) open(r *runState) error {
+	var err error
+	s.dir, s.start.Run, s.was = r.dir, r.name, r.progress.Plan
+	s.file, err = journal.Open(r.dir)
+	return err
+}
+
+// run runs the engine, with this process's terminal and socket, until it ends.
+func (s *session) run(ctx context.Context) error {
+	defer s.file.Close()
+	who, host := whoami()
+	s.start.Version, s.start.Host, s.start.User, s.start.PID = version, host, who, os.Getpid()
+	ops, err := listen(socketPath(s.dir), s.rooms.clock.Command)
+	if err != nil {
+		return err
+	}
+	w := s.rooms.world
+	if s.dry {
+		w = cutover.DryRun(w)
+	}
+	w.Journal, w.Operators = s.file, ops
+	show := newShow(s.io, s.start.Run, s.json)
+	show.lines.plan = s.was
+	w.Show = show
+	live, stop := context.WithCancel(ctx)
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		attend(live, s.io, ops, show)
+	}()
+	res, err := cutover.Run(ctx, w, s.start)
+	stop()
+	<-watched
+	if err != nil {
+		return fmt.Errorf("run %s stands as its journal says (%s): %w", s.start.Run, s.dir, err)
+	}
+	return s.ended(res, show)
+}
+
+func (s *session) ended(res *cutover.Result, show *show) error {
+	if res.Why != "" {
+		return &exitError{code: res.Exit, err: errors.New(res.Why)}
+	}
+	if s.json {
+		printJSON(s.io, map[string]any{"run": s.start.Run, "exit": res.Exit, "means": exitMeans[res.Exit], "causes": res.Progress.Causes, "timing": res.Timing, "journal": s.file.Path()})
+		return said(res.Exit)
+	}
+	if s.dry {
+		show.drySummary(s.io.out)
+	}
+	fmt.Fprintf(s.io.out, "run %s: ", s.start.Run)
+	return endWith(s.io.out, res.Exit)
+}
+
+// deadRun finds a run without a process, and builds its rooms from the files that it was started with.
+func deadRun(c *cli.Context, io stdio) (*runState, *realRooms, error) {
+	name, err := oneArg(c, "run", false)
+	if err != nil {
+		return nil, nil, err
+	}
+	r, err := findRun(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	if r.err != nil {
+		return nil, nil, r.err
+	}
+	if r.alive {
+		return r, nil, nil
+	}
+	var src sources
+	b, err := os.ReadFile(filepath.Join(r.dir, "files.json"))
+	if err == nil {
+		err = json.Unmarshal(b, &src)
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("which files run %s was started with isn't known: %w", r.name, err)
+	}
+	if v := c.String("rooms"); v != "" {
+		src.Rooms = v
+	}
+	l, err := load(io, src.Book, src.Rooms, c.Bool("json"))
+	if err != nil {
+		return nil, nil, err
+	}
+	rooms, err := wire(l, newClock())
+	return r, rooms, err
+}
+
+// takeover goes on with a run whose process died.
+func takeover(c *cli.Context, io stdio) error {
+	r, rooms, err := deadRun(c, io)
+	if err != nil {
+		return err
+	}
+	if rooms == nil {
+		return &exitError{code: cutover.ExitNothing, err: fmt.Errorf("run %s has a living process: there is nothing to take over", r.name)}
+	}
+	defer rooms.Close()
+	return resume(c.Context, io, r, rooms, cutover.Start{Why: "takeover"}, c.Bool("json"))
+}
+
+// back goes back: the living process does it, or this one for a dead or resting run.
+func back(c *cli.Context, io stdio) error {
+	to := c.String("to")
+	if to != "rung" && to != "checkpoint" && to != "start" {
+		return usage("--to is rung, checkpoint or start, and it was %q", to)
+	}
+	r, rooms, err := deadRun(c, io)
+	if err != nil {
+		return err
+	}
+	args := map[string]string{"to": to}
+	for _, o := range c.StringSlice("overwrite") {
+		args["overwrite"] += o + " "
+	}
+	if rooms == nil {
+		return tell(c, io, r, cutover.Command{Verb: "back", Args: args})
+	}
+	defer rooms.Close()
+	return resume(c.Context, io, r, rooms, cutover.Start{Why: "back", BackTo: to, Overwrite: c.StringSlice("overwrite")}, c.Bool("json"))
+}
+
+// closeRun ends a run where it stands: the living process does it, or this one.
+func closeRun(c *cli.Context, io stdio) error {
+	r, rooms, err := deadRun(c, io)
+	if err != nil {
+		return err
+	}
+	if rooms == nil {
+		return tell(c, io, r, cutover.Command{Verb: "close"})
+	}
+	defer rooms.Close()
+	return resume(c.Context, io, r, rooms, cutover.Start{Why: "close"}, c.Bool("json"))
+}
+
+func resume(ctx context.Context, io stdio, r *runState, rooms *realRooms, start cutover.Start, asJSON bool) error {
+	s := &session{io: io, rooms: rooms, start: start, json: asJSON}
+	if err := s.open(r); err != nil {
+		return err
+	}
+	return s.run(ctx)
+}
+
+// continueRun plans the rest from where a run rests, and runs it.
+func continueRun(c *cli.Context, io stdio) error {
+	r, rooms, err := deadRun(c, io)
+	if err != nil {
+		return err
+	}
+	if rooms == nil {
+		return &exitError{code: cutover.ExitNothing, err: fmt.Errorf("run %s has a living process: close its guard first (roomshift close %s ends it), or say resume", r.name, r.name)}
+	}
+	defer rooms.Close()
+	if r.progress.Phase != cutover.PhaseResting {
+		return &exitError{code: cutover.ExitNothing, err: fmt.Errorf("run %s doesn't rest: %s", r.name, standing(r))}
+	}
+	p, snap, problems, err := rooms.makePlan(c.Context, c.String("until"), r.progress.LastTarget)
+	if err != nil {
+		return err
+	}
+	if len(problems) > 0 {
+		showProblems(io, rooms.l, problems, c.Bool("json"))
+		return problemsError(len(problems))
+	}
+	adopted, err := drifted(c, r.progress, p)
+	if err != nil {
+		return err
+	}
+	planScreen(io.err, p, snap)
+	if err := refuseNotes(p); err != nil {
+		return err
+	}
+	if err := confirm(io, p, c.String("yes"), false); err != nil {
+		return err
+	}
+	return resume(c.Context, io, r, rooms, cutover.Start{Plan: p, Why: "continue", Adopted: adopted, Rates: snap.Rates}, c.Bool("json"))
+}
+
+// drifted is what others wrote while the run rested: a person who gives a reason adopts it.
+func drifted(c *cli.Context, p *cutover.Progress, plan *cutover.Plan) ([]cutover.AdoptedMark, error) {
+	who, host := whoami()
+	var out []cutover.AdoptedMark
+	text := ""
+	for _, h := range plan.Held {
+		o := p.Objects[h.ID()]
+		if o == nil || o.Last == h.Value || (o.Foreign != nil && o.Foreign.Found == h.Value) {
+			continue
+		}
+		text += fmt.Sprintf("\n  %s was %q, is %q", h.ID(), o.Last, h.Value)
+		out = append(out, cutover.AdoptedMark{Plane: h.Plane, Object: h.Object, Value: h.Value, Version: h.Version, Who: who + "@" + host, Why: c.String("reason")})
+	}
+	if len(out) > 0 && c.String("reason") == "" {
+		return nil, &exitError{code: cutover.ExitDrift, err: fmt.Errorf("while the run rested others wrote:%s\ngo on over what is there with --reason …, or go back", text)}
+	}
+	return out, nil
+}

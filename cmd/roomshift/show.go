@@ -1,0 +1,290 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/term"
+
+	"roomshift/cutover"
+)
+
+// show is what a run tells while it goes: a screen on a terminal, a line for each event on a pipe, JSON lines with --json. Event
+// never blocks the engine for longer than a write to a buffer.
+type show struct {
+	json, screen bool
+	out          io.Writer
+
+	mu     sync.Mutex
+	buf    bytes.Buffer // what isn't printed yet
+	lines  *lines
+	recent []string // the newest lines, for the screen
+	holds  int
+	backs  int
+	queue  chan struct{}
+}
+
+func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
+
+func newShow(io stdio, run string, asJSON bool) *show {
+	f, ok := io.out.(*os.File)
+	s := &show{json: asJSON, screen: ok && isTerminal(f) && !asJSON, out: io.out, queue: make(chan struct{}, 1)}
+	if asJSON {
+		s.out = io.err // the answer on standard output is one JSON value, at the end
+	}
+	s.lines = newLines(&s.buf, run)
+	return s
+}
+
+// Event takes one thing to show.
+func (s *show) Event(e cutover.Shown) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case e.Record != nil && s.json:
+		_ = json.NewEncoder(&s.buf).Encode(e.Record) // a bytes.Buffer takes everything
+	case e.Record != nil:
+		s.count(e.Record)
+		s.lines.record(e.Record)
+	case e.Note != "":
+		s.lines.put(time.Now(), "note", "%s", e.Note)
+	}
+	select {
+	case s.queue <- struct{}{}:
+	default:
+	}
+}
+
+func (s *show) count(r *cutover.Record) {
+	switch {
+	case r.Verdict != nil && r.Verdict.Act == cutover.Hold:
+		s.holds++
+	case r.Phase != nil && r.Phase.Phase == cutover.PhaseBack:
+		s.backs++
+	}
+}
+
+// print brings what waits to where it is read. On a screen the newest lines stand below the status.
+func (s *show) print() {
+	s.mu.Lock()
+	b := append([]byte(nil), s.buf.Bytes()...)
+	s.buf.Reset()
+	if s.screen {
+		for _, l := range bytes.Split(bytes.TrimRight(b, "\n"), []byte("\n")) {
+			if len(l) > 0 {
+				s.recent = append(s.recent, string(l))
+			}
+		}
+		s.recent = s.recent[max(0, len(s.recent)-8):]
+		b = nil
+	}
+	s.mu.Unlock()
+	if len(b) > 0 {
+		_, _ = s.out.Write(b) // a closed pipe must not end a run
+	}
+}
+
+// last prints what no screen showed any more: how it ended.
+func (s *show) last() {
+	s.mu.Lock()
+	s.screen = false
+	s.mu.Unlock()
+	s.print()
+}
+
+// drySummary says what a dry run would have done.
+func (s *show) drySummary(w io.Writer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	fmt.Fprintf(w, "dry run: nothing was written; it would have held %s and gone back %s\n", times(s.holds), times(s.backs))
+}
+
+func times(n int) string {
+	switch n {
+	case 0:
+		return "never"
+	case 1:
+		return "once"
+	case 2:
+		return "twice"
+	}
+	return fmt.Sprintf("%d times", n)
+}
+
+// asker is what attend needs of operators: a command in, its answer out.
+type asker interface {
+	ask(ctx context.Context, c cutover.Command) cutover.Answer
+}
+
+// attend looks after the terminal until ctx ends: it prints, draws, reads keys and obeys signals.
+func attend(ctx context.Context, io stdio, ops asker, s *show) {
+	defer s.last()
+	sigs := make(chan os.Signal, 4)
+	signal.Notify(sigs, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer signal.Stop(sigs)
+	keys, restore := readKeys(ctx, io, s.screen)
+	defer restore()
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	a := attendant{io: io, ops: ops, show: s}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.queue:
+			s.print()
+		case <-tick.C:
+			a.tick(ctx)
+		case sig := <-sigs:
+			a.signal(ctx, sig)
+		case k := <-keys:
+			a.key(ctx, k)
+		}
+	}
+}
+
+// attendant is a terminal's state: whether a Ctrl-C was asked about, and until when.
+type attendant struct {
+	io        stdio
+	ops       asker
+	show      *show
+	askedTill time.Time
+	seconds   int
+	message   string
+}
+
+// tick draws the screen each second, or a status block on a pipe each minute; an unanswered Ctrl-C pauses the run.
+func (a *attendant) tick(ctx context.Context) {
+	if !a.askedTill.IsZero() && time.Now().After(a.askedTill) {
+		a.askedTill = time.Time{}
+		a.say(ctx, "pause", nil)
+		a.message = "nobody answered: the run goes on watching, and doesn't advance (resume goes on)"
+	}
+	a.seconds++
+	if !a.show.screen && (a.seconds%60 != 0 || a.show.json) {
+		return
+	}
+	ans := a.ops.ask(ctx, cutover.Command{Verb: "status", Who: a.who()})
+	if ans.View == nil {
+		return
+	}
+	var b bytes.Buffer
+	if a.show.screen {
+		b.WriteString("\x1b[H\x1b[2J")
+	}
+	screen(&b, ans.View)
+	if a.show.screen {
+		a.show.print()
+		fmt.Fprintln(&b)
+		a.show.mu.Lock()
+		for _, l := range a.show.recent {
+			fmt.Fprintln(&b, clip(l, 110))
+		}
+		a.show.mu.Unlock()
+		fmt.Fprintf(&b, "\n%s\np pause   r resume   b back   f freeze   Ctrl-C asks\n", a.message)
+	}
+	_, _ = a.show.out.Write(bytes.ReplaceAll(b.Bytes(), []byte("\n"), a.newline())) // a closed pipe must not end a run
+}
+
+func (a *attendant) newline() []byte {
+	if a.show.screen {
+		return []byte("\r\n")
+	}
+	return []byte("\n")
+}
+
+func (a *attendant) who() string {
+	who, host := whoami()
+	return who + "@" + host
+}
+
+func (a *attendant) say(ctx context.Context, verb string, args map[string]string) {
+	limited, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	ans := a.ops.ask(limited, cutover.Command{Verb: verb, Who: a.who(), Args: args})
+	a.message = verb + ": " + ans.Said
+	if !a.show.screen {
+		fmt.Fprintln(a.io.err, a.message)
+	}
+}
+
+// signal: the first Ctrl-C asks, the second stops. A lost terminal goes on judging and doesn't advance. SIGTERM stops.
+func (a *attendant) signal(ctx context.Context, sig os.Signal) {
+	switch {
+	case sig == syscall.SIGHUP:
+		a.say(ctx, "pause", nil)
+	case sig == syscall.SIGTERM, !a.askedTill.IsZero():
+		a.say(ctx, "stop", nil)
+	default:
+		a.askedTill = time.Now().Add(10 * time.Second)
+		a.message = "b goes back, f freezes, s stops here (Ctrl-C again too), g goes on; in 10 s without an answer: pause"
+		if !a.show.screen {
+			fmt.Fprintln(a.io.err, "\n"+a.message)
+		}
+	}
+}
+
+// key is one letter of a person at the terminal.
+func (a *attendant) key(ctx context.Context, k byte) {
+	asked := !a.askedTill.IsZero()
+	switch k {
+	case 3: // Ctrl-C on a raw terminal
+		a.signal(ctx, os.Interrupt)
+		return
+	case 'b':
+		a.say(ctx, "back", nil)
+	case 'f':
+		a.say(ctx, "freeze", nil)
+	case 'p':
+		a.say(ctx, "pause", nil)
+	case 'r':
+		a.say(ctx, "resume", nil)
+	case 's':
+		if asked {
+			a.say(ctx, "stop", nil)
+		}
+	case 'g':
+		a.message = ""
+	default:
+		return
+	}
+	a.askedTill = time.Time{}
+}
+
+// readKeys hands over what is typed: letter by letter on a screen. The goroutine that reads can't be stopped; it dies with the process.
+func readKeys(ctx context.Context, io stdio, raw bool) (<-chan byte, func()) {
+	f, ok := io.in.(*os.File)
+	if !ok || !isTerminal(f) {
+		return nil, func() {}
+	}
+	restore := func() {}
+	if raw {
+		if old, err := term.MakeRaw(int(f.Fd())); err == nil {
+			restore = func() { _ = term.Restore(int(f.Fd()), old) }
+		}
+	}
+	keys := make(chan byte)
+	go func() {
+		b := make([]byte, 1)
+		for {
+			n, err := f.Read(b)
+			if err != nil || n == 0 {
+				return
+			}
+			select {
+			case keys <- b[0]:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return keys, restore
+}

@@ -1,0 +1,158 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"sort"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"roomshift/cutover"
+	"roomshift/runbooks"
+)
+
+// How shares, spans, values and lists are written, on every screen alike.
+
+// screenWidth is how many columns a screen has.
+const screenWidth = 110
+
+func share(bp int) string {
+	if bp < 0 {
+		return "–"
+	}
+	return runbooks.FormatPercent(runbooks.Percent(bp))
+}
+
+func clip(s string, n int) string {
+	r := []rune(s)
+	if len(r) <= n {
+		return s
+	}
+	return string(r[:n-1]) + "…"
+}
+
+func first(i int, word string) string {
+	if i == 0 {
+		return word
+	}
+	return ""
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "none"
+	}
+	return s
+}
+
+// wrapped prints a word and its text, which goes on below itself where a line is full.
+func wrapped(w io.Writer, indent int, word, text string) {
+	line := fmt.Sprintf("%-*s", indent, word)
+	used := utf8.RuneCountInString(line)
+	fresh := true
+	for _, part := range strings.Split(text, " ") {
+		n := utf8.RuneCountInString(part)
+		if !fresh && part != "%" && used+1+n > screenWidth {
+			fmt.Fprintln(w, line)
+			line, used, fresh = strings.Repeat(" ", indent), indent, true
+		}
+		if !fresh {
+			line, used = line+" ", used+1
+		}
+		line, used, fresh = line+part, used+n, false
+	}
+	fmt.Fprintln(w, line)
+}
+
+// short is a span to the second: 8s, 3m, 2m30s; what is less than one is told as such.
+func short(t cutover.T) string {
+	if t > 0 && t < cutover.Second {
+		return "< 1s"
+	}
+	s := t.Duration().Round(time.Second).String()
+	s = strings.TrimSuffix(s, "m0s") + map[bool]string{true: "m"}[strings.HasSuffix(s, "m0s")]
+	return strings.TrimSuffix(s, "h0m") + map[bool]string{true: "h"}[strings.HasSuffix(s, "h0m")]
+}
+
+// ageOf is how old data is: to the tenth of a second while that says something.
+func ageOf(t cutover.T) string {
+	switch {
+	case t < cutover.Second:
+		return t.Duration().Round(time.Millisecond).String()
+	case t < 10*cutover.Second:
+		return t.Duration().Round(time.Second / 10).String()
+	}
+	return short(t)
+}
+
+// minutes is 6:12.
+func minutes(t cutover.T) string {
+	d := t.Duration().Round(time.Second)
+	return fmt.Sprintf("%d:%02d", int(d.Minutes()), int(d.Seconds())%60)
+}
+
+// valueOf is a gate's value or limit in its unit.
+func valueOf(v float64, unit string) string {
+	switch runbooks.Unit(unit) {
+	case runbooks.UnitRatio:
+		return trimmed(v*100, 2) + " %"
+	case runbooks.UnitDuration:
+		if v < 1 {
+			return trimmed(v*1000, 1) + " ms"
+		}
+		return trimmed(v, 1) + " s"
+	case runbooks.UnitRate:
+		return fmt.Sprintf("%.4g/s", v)
+	}
+	return fmt.Sprintf("%.4g", v)
+}
+
+// trimmed is a number with at most so many decimals, and no zeros at their end.
+func trimmed(v float64, decimals int) string {
+	s := fmt.Sprintf("%.*f", decimals, v)
+	return strings.TrimRight(strings.TrimRight(s, "0"), ".")
+}
+
+// together names seats shortly: a group whose seats are all there by its name, then routes, then single seats.
+func together(p *cutover.Plan, seats []cutover.Seat) string {
+	left := map[cutover.Seat]bool{}
+	for _, s := range seats {
+		left[s] = true
+	}
+	var names []string
+	take := func(name string, of []cutover.Seat) {
+		if len(of) == 0 || slices.ContainsFunc(of, func(s cutover.Seat) bool { return !left[s] }) {
+			return
+		}
+		for _, s := range of {
+			delete(left, s)
+		}
+		names = append(names, name)
+	}
+	of := map[string][]cutover.Seat{}
+	for _, r := range p.Routes {
+		of[r.Name] = r.Seats
+	}
+	groups := sortedNames(p.Groups)
+	sort.SliceStable(groups, func(a, b int) bool { return len(p.Groups[groups[a]]) > len(p.Groups[groups[b]]) })
+	for _, g := range groups {
+		var all []cutover.Seat
+		for _, route := range p.Groups[g] {
+			all = append(all, of[route]...)
+		}
+		take(g, all)
+	}
+	for _, r := range p.Routes {
+		if len(r.Seats) > 1 {
+			take(r.Name, r.Seats)
+		}
+	}
+	var single []string
+	for s := range left {
+		single = append(single, s.String())
+	}
+	sort.Strings(single)
+	return strings.Join(append(names, single...), " ")
+}

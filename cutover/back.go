@@ -1,0 +1,313 @@
+package cutover
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// backRun is going back in progress; all of it can be lost.
+type backRun struct {
+	timing    Timing
+	planned   bool
+	overwrite map[string]bool // foreign objects that a person said to write over
+	seats     []*backSeat     // sorted
+	values    []*backValue    // TTLs and switches, after the shares
+	made      bool
+	paceAt    T // the next paced rung
+	paced     bool
+	reading   bool
+	read      bool
+	readAt    T
+	pagedAt   T
+	gone      map[ObjectID]bool // not there any more
+}
+
+// backSeat is a seat on its way back.
+type backSeat struct {
+	seat    Seat
+	plane   int
+	left    int   // changes under way
+	toward  Share // what they lead to
+	was     Share // what may still be seen until the plane shows them
+	from    Share // what it held when going back began
+	wroteAt T
+	retryAt T
+	tries   int
+	text    string
+}
+
+// backValue is a TTL or a switch on its way back.
+type backValue struct {
+	id      ObjectID
+	flying  bool
+	retryAt T
+	tries   int
+	text    string
+}
+
+// goBack is one turn of ENGINE §7.
+func (e *engine) goBack() {
+	b := &e.backing
+	if b.gone == nil {
+		b.gone = map[ObjectID]bool{}
+	}
+	target := e.p.Targets[e.p.Target]
+	if target == nil {
+		e.fail(fmt.Errorf("going back to %q, which this run never reached", e.p.Target))
+		return
+	}
+	if e.freshFrom > 0 {
+		return // taken over: not before one sample of each gate of the receiver
+	}
+	if !b.made {
+		e.findBack(target)
+		b.made = true
+	}
+	e.page()
+	if e.backSplits(target) || e.backValues(target) {
+		b.read = false
+		return
+	}
+	if e.unsettledBack() {
+		return
+	}
+	if !b.read {
+		e.readBack()
+		return
+	}
+	e.verify(target)
+}
+
+// findBack lists what must come back: every seat and value with a touched object.
+func (e *engine) findBack(target *Target) {
+	b := &e.backing
+	seats := map[Seat]bool{}
+	b.values = nil
+	for _, o := range e.p.SortedObjects() {
+		if !o.Touched && len(o.Open) == 0 {
+			continue
+		}
+		i := e.planeIndex(o.ID.Plane)
+		if i < 0 {
+			continue
+		}
+		if e.planes[i].Aspect == Split {
+			seats[o.Seat] = true
+		} else {
+			b.values = append(b.values, &backValue{id: o.ID})
+		}
+	}
+	old := map[Seat]*backSeat{}
+	for _, s := range b.seats {
+		old[s.seat] = s
+	}
+	b.seats = nil
+	for _, seat := range sortedSeats(seats) {
+		s := old[seat]
+		if s == nil {
+			s = &backSeat{seat: seat, plane: e.split[seat], from: e.set[seat]}
+		}
+		b.seats = append(b.seats, s)
+	}
+}
+
+// backSplits starts the next turn of shares. It is true as long as a share isn't at its goal.
+func (e *engine) backSplits(target *Target) bool {
+	b := &e.backing
+	in := backInput{room: e.plan.To, low: cloneSet(e.set), high: cloneSet(e.set), slack: slack}
+	rates := e.liveRates()
+	in.left = func(set map[Seat]Share) int { return e.comp.In(e.plan.To, set, rates) }
+	goals := map[Seat]map[string]string{}
+	open := false
+	final := cloneSet(e.set)
+	for _, s := range b.seats {
+		st := e.seats[s.seat]
+		if st == nil {
+			continue
+		}
+		e.goalsOf(st, target)
+		g, share := st.goals, st.goal
+		final[s.seat] = share
+		need := st.need > 0
+		shown := e.now >= s.wroteAt+e.planes[s.plane].Shows
+		if s.left > 0 {
+			in.low[s.seat] = lesser(in.low[s.seat], s.toward, e.plan.To)
+			in.high[s.seat] = greater(in.high[s.seat], s.toward, e.plan.To)
+		}
+		if !shown && s.was != nil {
+			in.high[s.seat] = greater(in.high[s.seat], s.was, e.plan.To)
+			e.at(s.wroteAt + e.planes[s.plane].Shows)
+		}
+		if !need && s.left == 0 {
+			continue
+		}
+		open = true
+		goals[s.seat] = g
+		if e.now < s.retryAt {
+			e.at(s.retryAt)
+		}
+		in.cands = append(in.cands, backCandidate{seat: s.seat, goal: share, fast: e.planes[s.plane].Shows,
+			busy: s.left > 0 || e.now < s.retryAt || !need})
+	}
+	if !open {
+		return false
+	}
+	if wait := e.pace(&in, final); wait {
+		return true
+	}
+	for _, m := range backMoves(in) {
+		e.backTo(m, goals[m.seat])
+	}
+	return true
+}
+
+func lesser(a, b Share, room Room) Share {
+	if b[room] < a[room] {
+		return b
+	}
+	return a
+}
+
+func greater(a, b Share, room Room) Share {
+	if b[room] > a[room] {
+		return b
+	}
+	return a
+}
+
+// pace sets what this turn aims at. One jump while the receiving room is warm and can hold it, or the room being left fails
+// outright; else at most double the receiver's share, the next rung 30 s later and seen.
+func (e *engine) pace(in *backInput, final map[Seat]Share) (wait bool) {
+	b := &e.backing
+	rates := e.liveRates()
+	goal := e.comp.Compose(final, rates).All
+	in.aim = goal[e.plan.To]
+	now := e.comp.Compose(in.low, rates).All
+	receiver := e.plan.From
+	next := max(2*now[receiver], slack)
+	if b.paced && e.now < b.paceAt && !e.judged.Fails {
+		e.at(b.paceAt)
+		return true
+	}
+	if next >= goal[receiver] || e.judged.Fails || e.plan.Evacuate || (e.warm(receiver, goal[receiver]) && e.canHold(receiver, goal)) {
+		b.paced = false
+		return false
+	}
+	in.aim, in.slack = in.aim+goal[receiver]-next, 0
+	if !b.paced {
+		b.paced = true
+		b.paceAt = 0
+	}
+	if e.now < b.paceAt {
+		e.at(b.paceAt)
+		return true
+	}
+	if e.judged.Act == Hold {
+		return true // the next paced rung waits
+	}
+	for _, c := range in.cands {
+		if c.busy && e.backSeat(c.seat).left > 0 {
+			return true
+		}
+	}
+	b.paceAt = e.now + 30*Second
+	e.at(b.paceAt)
+	return false
+}
+
+// warm tells whether a room carried a share within the last hour.
+func (e *engine) warm(room Room, share int) bool {
+	now := e.wall()
+	for k := len(e.p.Seens) - 1; k >= 0; k-- {
+		s := e.p.Seens[k]
+		at, err := parseWall(s.Wall)
+		if err != nil || now.Sub(at) > time.Hour {
+			break
+		}
+		if s.Share[room] >= share-200 {
+			return true
+		}
+	}
+	return false
+}
+
+// canHold tells whether a room's declared capacity carries its share of the present rate, with headroom; not declared: yes.
+func (e *engine) canHold(room Room, share Share) bool {
+	load, known := e.comp.Load(room, share, e.liveRates())
+	return !known || load <= float64(e.plan.Rules.Headroom)/Whole
+}
+
+func (e *engine) backSeat(seat Seat) *backSeat {
+	i, _ := slices.BinarySearchFunc(e.backing.seats, seat, func(s *backSeat, t Seat) int { return CompareSeats(s.seat, t) })
+	return e.backing.seats[i]
+}
+
+// backValues brings TTLs and switches back, newest first, after the shares. True as long as one isn't at its goal.
+func (e *engine) backValues(target *Target) bool {
+	open := false
+	for k := len(e.backing.values) - 1; k >= 0; k-- {
+		v := e.backing.values[k]
+		o := e.p.Objects[v.id]
+		want, ok := target.Restores(v.id)
+		if !ok || o == nil || e.backing.gone[v.id] || (e.leaveAlone(o) && len(o.Open) == 0) || (o.Last == want && len(o.Open) == 0) {
+			continue
+		}
+		open = true
+		if v.flying || o.Last == want || e.undoOpen(v.id) {
+			continue
+		}
+		if e.now < v.retryAt {
+			e.at(v.retryAt)
+			continue
+		}
+		v.flying = true
+		c := Change{Seat: o.Seat, Plane: v.id.Plane, Object: v.id.Object, Before: o.Last, After: want, Version: o.Version}
+		e.write(e.planeIndex(v.id.Plane), Intent{Purpose: Undo, Step: -1, Changes: []Change{c}}, func(_ int, out Outcome) {
+			if out.What == Unknown {
+				return
+			}
+			v.flying = false
+			if out.What == Failed {
+				v.retryAt, v.tries = e.now+backoff(v.tries, out.RetryAfter), v.tries+1
+			}
+			e.changed()
+		})
+	}
+	return open
+}
+
+// unsettledBack: something may still land, or isn't answered by its medium yet.
+func (e *engine) unsettledBack() bool {
+	if e.openCount() > 0 {
+		return true
+	}
+	for _, s := range e.backing.seats {
+		if shows := s.wroteAt + e.planes[s.plane].Shows; s.wroteAt > 0 && e.now < shows {
+			e.at(shows)
+			return true
+		}
+	}
+	return false
+}
+
+// readBack reads every touched object once, when all are at the target and nothing can land any more.
+func (e *engine) readBack() {
+	b := &e.backing
+	if b.reading {
+		return
+	}
+	if e.now < b.readAt {
+		e.at(b.readAt)
+		return
+	}
+	b.reading = true
+	e.readTouched(func(err error) {
+		b.reading = false
+		if err != nil {
+			b.readAt = e.now + Second
+			return
+		}
+		b.read, b.readAt = true, e.now
+	})
+}

@@ -1,0 +1,120 @@
+package cutover
+
+import (
+	"cmp"
+	"slices"
+)
+
+// backTo writes one seat's move: as recorded where it goes the whole way, by its share where it doesn't.
+func (e *engine) backTo(m backMove, goals map[string]string) {
+	s := e.backSeat(m.seat)
+	st := e.seats[m.seat]
+	pl := &e.planes[s.plane]
+	purpose := Undo
+	waves := [][]Change{e.changesTo(st, goals)}
+	if !m.whole {
+		purpose = Pace
+		var err error
+		if waves, err = pl.Medium.Shape(e.ourHeld(st), map[Seat]Share{m.seat: m.share}); err != nil || len(waves) == 0 {
+			purpose, waves = Undo, [][]Change{e.changesTo(st, goals)}
+		}
+	}
+	wave := servingFirst(waves[0], e.plan.From)
+	if len(wave) == 0 {
+		return
+	}
+	s.left, s.toward, s.was = len(wave), m.share, e.set[m.seat]
+	e.lookOpen(wave)
+	e.backing.read = false
+	for _, cs := range Pack(pl.Plane, wave) {
+		e.write(s.plane, Intent{Purpose: purpose, Step: -1, Changes: cs}, func(_ int, o Outcome) { e.backOutcome(s, o) })
+	}
+}
+
+// lookOpen has objects looked at again on which a write of the way forward may still land beside the undo.
+func (e *engine) lookOpen(cs []Change) {
+	for _, c := range cs {
+		if e.hasUnknown(c.ID()) {
+			if _, ok := e.looks[c.ID()]; !ok {
+				e.looks[c.ID()] = e.now
+			}
+		}
+	}
+}
+
+// ourHeld is a seat's listing without what somebody else wrote.
+func (e *engine) ourHeld(st *seatState) []Held {
+	var held []Held
+	for _, h := range st.held {
+		if o := e.p.Objects[h.ID()]; o == nil || !e.leaveAlone(o) {
+			held = append(held, h)
+		}
+	}
+	return held
+}
+
+// servingFirst puts changes that give the receiving room more before those that take from the room being left, so that a seat
+// is never without a serving object.
+func servingFirst(cs []Change, receiver Room) []Change {
+	slices.SortStableFunc(cs, func(a, b Change) int { return -cmp.Compare(a.Gives[receiver], b.Gives[receiver]) })
+	return cs
+}
+
+// backOutcome counts an undo's outcome. What failed is tried again after 1, 2, 4 … 30 s and never stops the others.
+func (e *engine) backOutcome(s *backSeat, o Outcome) {
+	if e.p.Phase != PhaseBack && e.p.Phase != PhaseFrozen {
+		return
+	}
+	switch o.What {
+	case Unknown:
+		return
+	case Done:
+		s.wroteAt, s.tries = e.now, 0
+		if e.backing.timing.Read == 0 {
+			e.backing.timing.Read = e.now
+		}
+		e.wrote()
+	case Failed:
+		s.retryAt, s.tries = e.now+backoff(s.tries, o.RetryAfter), s.tries+1
+		if o.Err != nil {
+			s.text = o.Err.Error()
+		}
+		e.relist(s)
+	case Foreign:
+		s.wroteAt = e.now
+	}
+	s.left = max(0, s.left-1)
+	e.changed()
+}
+
+func backoff(tries int, wish T) T {
+	return max(min(Second<<min(tries, 5), 30*Second), wish)
+}
+
+// relist reads a seat again whose write failed: the version may have moved on.
+func (e *engine) relist(s *backSeat) {
+	seats := []Seat{s.seat}
+	e.list(s.plane, seats, true, func(held []Held, err error) {
+		if err == nil {
+			e.merge(s.plane, seats, held)
+			e.noteGone(s.plane, seats, held)
+			e.changed()
+		}
+	})
+}
+
+// noteGone remembers objects that aren't there any more: there is nothing to bring back on them.
+func (e *engine) noteGone(plane int, seats []Seat, held []Held) {
+	if e.backing.gone == nil {
+		e.backing.gone = map[ObjectID]bool{}
+	}
+	there := map[string]bool{}
+	for _, h := range held {
+		there[h.Object] = true
+	}
+	for _, o := range e.p.SortedObjects() {
+		if o.ID.Plane == e.planes[plane].Name && slices.Contains(seats, o.Seat) {
+			e.backing.gone[o.ID] = !there[o.ID.Object]
+		}
+	}
+}

@@ -1,0 +1,329 @@
+package cutover
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+)
+
+// begin prepares a run (its plan is journaled once the locks are had) or a takeover.
+func (e *engine) begin() {
+	if loc, err := time.LoadLocation(e.plan.Timezone); err == nil {
+		e.loc = loc
+	}
+	if e.s.Run == "" {
+		e.s.Run = e.p.Run
+	}
+	if e.p.Plan != nil && e.s.Run != e.p.Run {
+		e.fail(fmt.Errorf("the journal is run %s's, not %s's", e.p.Run, e.s.Run))
+	}
+	if e.p.Phase == PhaseOver && (e.p.Exit == ExitDone || e.p.Exit == ExitNothing || e.p.Exit == ExitBack) {
+		e.fail(fmt.Errorf("run %s is over (exit %d): nothing is left to do", e.p.Run, e.p.Exit))
+	}
+}
+
+// starting waits for the locks, then journals who runs what, and has a takeover read every touched object.
+func (e *engine) starting() {
+	if e.ready || e.reading > 0 || e.ended {
+		return
+	}
+	if !e.locksHad() {
+		return
+	}
+	if e.startedAt == 0 {
+		e.startedAt = e.now
+		if !e.journalStart() {
+			return
+		}
+		if until := e.oldLateness(); until > 0 {
+			e.startAt = e.now + until
+		}
+	}
+	if e.now < e.startAt {
+		e.at(e.startAt)
+		return
+	}
+	if e.fresh {
+		e.begun()
+		return
+	}
+	e.readAll()
+}
+
+// locksHad: a fresh run needs every lock, and gives up at once when somebody else holds one. A run that is taken over goes on with
+// those it gets within 10 s, for what it can't reach it doesn't write; the rest is tried again and again.
+func (e *engine) locksHad() bool {
+	had, held := 0, error(nil)
+	for i := range e.leases {
+		l := &e.leases[i]
+		switch {
+		case l.lease != nil && !l.lost:
+			had++
+		case l.err != nil && !l.taking:
+			held = fmt.Errorf("the lock in %s: %w", l.place.Name, l.err)
+		}
+	}
+	if had == len(e.leases) {
+		return true
+	}
+	if held == nil {
+		return false
+	}
+	if e.fresh {
+		e.never = held.Error()
+		e.finish(ExitNothing)
+		return false
+	}
+	if e.triedSince == 0 {
+		e.triedSince = e.now
+	}
+	e.at(e.triedSince + 10*Second)
+	return had > 0 && e.now >= e.triedSince+10*Second
+}
+
+// journalStart writes the plan (a new one), the claim and this holder's fences.
+func (e *engine) journalStart() bool {
+	if e.s.Plan != nil {
+		continues := e.s.Plan.Continues
+		for _, a := range e.s.Adopted {
+			e.propose(Record{Kind: KindAdopted, Adopted: &a}, false)
+		}
+		text, err := e.s.Plan.Encode()
+		if err != nil {
+			e.fail(fmt.Errorf("the plan can't be written down: %w", err))
+			return false
+		}
+		for _, part := range SplitPlan(e.s.Run, e.s.Plan.Hash(), continues, e.s.Version, text) {
+			e.propose(Record{Kind: KindPlan, Plan: &part}, true)
+		}
+		e.propose(Record{Kind: KindClaim, Claim: &ClaimMark{Names: e.claimNames()}}, false)
+		for _, b := range e.s.Broke {
+			e.propose(Record{Kind: KindBroke, Broke: &b}, false)
+		}
+	}
+	e.proposeRun(e.s.Why)
+	return e.err == nil
+}
+
+// oldLateness is how long requests of the former holder may still land where the server doesn't fence them.
+func (e *engine) oldLateness() T {
+	if e.fresh || !slices.Contains([]string{"takeover", "back"}, e.s.Why) {
+		return 0
+	}
+	var until T
+	for i := range e.planes {
+		if pl := &e.planes[i]; !pl.FencedByServer && e.hasOpen(pl.Name) {
+			until = max(until, pl.TimeOut+pl.Lateness)
+		}
+	}
+	return until
+}
+
+func (e *engine) hasOpen(plane string) bool {
+	for _, q := range e.p.OpenRequests() {
+		if len(q.Changes) > 0 && q.Changes[0].Plane == plane {
+			return true
+		}
+	}
+	return false
+}
+
+// readAll reads every seat of the plan once: what the former holder left open is settled by what is found, and what nobody
+// expected is judged by whose it is.
+func (e *engine) readAll() {
+	e.reading = 0
+	for i := range e.planes {
+		if len(e.planes[i].Seats) > 0 {
+			e.reading++
+			e.readPlane(i, e.s.Plan == nil)
+		}
+	}
+	if e.reading == 0 {
+		e.begun()
+	}
+}
+
+func (e *engine) readPlane(i int, takeover bool) {
+	pl := &e.planes[i]
+	e.list(i, pl.Seats, true, func(held []Held, err error) {
+		if err != nil {
+			e.note(fmt.Sprintf("%s can't be read: %v", pl.Name, err))
+			if e.planeTouched(pl.Name) {
+				e.later(Second, func() { e.readPlane(i, takeover) })
+				return
+			}
+		} else {
+			e.adoptOpen(i, held)
+			e.merge(i, pl.Seats, held)
+			e.noteGone(i, pl.Seats, held)
+		}
+		if e.reading--; e.reading == 0 {
+			e.begun()
+		}
+	})
+}
+
+// later makes a call at a later moment.
+func (e *engine) later(after T, f func()) {
+	e.timers = append(e.timers, timer{e.now + after, f})
+	e.at(e.now + after)
+}
+
+type timer struct {
+	at T
+	f  func()
+}
+
+func (e *engine) runTimers() {
+	var due []timer
+	rest := e.timers[:0]
+	for _, t := range e.timers {
+		if t.at <= e.now {
+			due = append(due, t)
+		} else {
+			rest = append(rest, t)
+			e.at(t.at)
+		}
+	}
+	e.timers = rest
+	for _, t := range due {
+		t.f()
+	}
+}
+
+func (e *engine) planeTouched(name string) bool {
+	for id, o := range e.p.Objects {
+		if id.Plane == name && (o.Touched || len(o.Open) > 0) {
+			return true
+		}
+	}
+	return false
+}
+
+// adoptOpen counts the former holder's open requests as unknown: they may land for a request's whole time, and its lateness.
+func (e *engine) adoptOpen(plane int, held []Held) {
+	pl := &e.planes[plane]
+	open := map[int][]string{}
+	for _, o := range e.p.SortedObjects() {
+		if o.ID.Plane != pl.Name {
+			continue
+		}
+		for _, in := range o.Open {
+			e.lands[in.Request] = e.now + pl.Lateness
+			e.looks[o.ID] = e.now
+			if !in.Unknown {
+				open[in.Request] = append(open[in.Request], o.ID.Object)
+			}
+		}
+	}
+	for _, n := range sortedInts(open) {
+		e.propose(Record{Kind: KindUnknown, Unknown: &UnknownMark{Request: n, Objects: open[n], For: pl.Lateness, Error: "its sender is gone"}}, false)
+	}
+}
+
+// begun is when deciding begins. A former holder that was going back and couldn't say so left objects of ours where the way
+// forward doesn't expect them: then this one turns back.
+func (e *engine) begun() {
+	e.ready = true
+	e.resumeSteps()
+	e.since, e.lastWrite = e.now, e.now
+	if !e.fresh {
+		e.freshFrom = e.now
+	}
+	e.finishByFrom()
+	e.seenNow(false) // what the rooms carry at the start: they are warm for it
+	if e.fresh {
+		e.lastWrite = e.startedAt
+	}
+	switch {
+	case e.s.Why == "close":
+		e.over(e.closeCode(), []Cause{{Gate: "person", Text: "closed by " + e.s.User}})
+	case e.s.Why == "back":
+		e.overwrite(e.s.Overwrite)
+		e.turnBack(backTarget(e.p, e.s.BackTo), []Cause{{Gate: "person", Text: "back, said " + e.s.User}})
+	case e.s.Why == "takeover" && e.p.Phase == PhaseForward && e.strayed:
+		e.turnBack(e.p.LastTarget, []Cause{{Gate: "takeover", Text: "the former holder was going back and couldn't journal it"}})
+	case e.s.Why == "takeover" && e.p.Phase == PhaseBack:
+		e.backing.planned = isPlanned(e.p.Causes)
+	}
+	e.changed()
+}
+
+// resumeSteps: a rung that was being written when its process died counts as written, whatever is left to write: it is seen and
+// baked, never passed over as "already there".
+func (e *engine) resumeSteps() {
+	for i := range e.p.Steps {
+		if e.p.Steps[i].State == StepApplying && !e.fresh {
+			e.steps[i] = stepRun{state: StepApplying, since: e.now, wrote: true}
+		}
+	}
+}
+
+// finishByFrom works out the hour of finishBy on this clock.
+func (e *engine) finishByFrom() {
+	wall := e.wall()
+	if at, ok := e.plan.Rules.FinishAt(wall); ok {
+		e.finishAt = e.now + T(at.Sub(wall))
+	}
+}
+
+// recordSeen journals the composed share: when a rung has settled, and while it changes, each minute; a share that stands is
+// written again after a quarter of an hour, so that warmth is known for an hour.
+func (e *engine) recordSeen() {
+	if !e.ready || e.ended || e.p.Phase == PhaseOver {
+		return
+	}
+	next := e.seenAt + Minute
+	if e.now < next {
+		e.at(next)
+		return
+	}
+	share := e.seenShare()
+	e.seenAt = e.now
+	if maps.Equal(share, e.seenLast) && e.now < e.seenWrote+15*Minute {
+		e.at(min(e.seenAt+Minute, e.seenWrote+15*Minute))
+		return
+	}
+	e.seenNow(false)
+	e.at(e.seenAt + Minute)
+}
+
+// seenNow journals the composed share as observed, or as set where nothing observes it.
+func (e *engine) seenNow(wait bool) {
+	share := e.seenShare()
+	e.seenAt, e.seenWrote, e.seenLast = e.now, e.now, share
+	_, observed := e.observedSet()
+	e.propose(Record{Kind: KindSeen, Seen: &SeenMark{Share: share, Observed: observed}}, wait)
+}
+
+func (e *engine) seenShare() Share {
+	set, observed := e.observedSet()
+	if !observed {
+		return e.compose().All
+	}
+	return e.comp.Compose(set, e.liveRates()).All
+}
+
+// observedSet is what the seats were seen to carry; what nothing observes counts as it is set.
+func (e *engine) observedSet() (map[Seat]Share, bool) {
+	observed := false
+	var set map[Seat]Share
+	for _, r := range e.plan.Routes {
+		if !r.Observed {
+			continue
+		}
+		for _, seat := range r.Seats {
+			if seen, _, _, ok := e.board.Seen(e.now, seat); ok {
+				if set == nil {
+					set = cloneSet(e.set)
+				}
+				set[seat], observed = seen, true
+			}
+		}
+	}
+	if set == nil {
+		set = e.set
+	}
+	return set, observed
+}

@@ -1,0 +1,327 @@
+package cutover
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// pendingAnswer waits until its command's record is durable: a person is never told of what a crash could take back.
+type pendingAnswer struct {
+	id     string
+	seq    int64
+	answer Answer
+}
+
+func (e *engine) answer() {
+	kept := e.pending[:0]
+	for _, a := range e.pending {
+		if a.seq <= e.out.durable {
+			e.w.Operators.Answer(a.id, a.answer)
+		} else {
+			kept = append(kept, a)
+		}
+	}
+	e.pending = kept
+}
+
+func (e *engine) say(c Command, ok bool, format string, args ...any) {
+	e.pending = append(e.pending, pendingAnswer{c.ID, e.p.Seq, Answer{OK: ok, Said: fmt.Sprintf(format, args...)}})
+}
+
+func (e *engine) refuse(c Command, format string, args ...any) {
+	e.w.Operators.Answer(c.ID, Answer{Said: fmt.Sprintf(format, args...)})
+}
+
+// take journals a command; what follows from it is journaled behind it.
+func (e *engine) obey(c Command, causes ...string) {
+	e.propose(Record{Kind: KindCommand, Command: &CommandMark{ID: c.ID, Verb: c.Verb, Who: c.Who, Args: c.Args, Causes: causes}}, true)
+}
+
+// command does what a person says. A command that is already true is a no-op that says so.
+func (e *engine) command(c Command) {
+	if c.Verb == "status" {
+		v := e.view()
+		e.w.Operators.Answer(c.ID, Answer{OK: true, View: v})
+		return
+	}
+	if e.p.Commands[c.ID] {
+		e.refuse(c, "this command was taken already")
+		return
+	}
+	if c.Verb == "stop" {
+		e.stop(c)
+		return
+	}
+	if !e.ready || e.ended {
+		e.refuse(c, "the run hasn't begun, or has ended: nothing to %s", c.Verb)
+		return
+	}
+	switch c.Verb {
+	case "pause":
+		e.pause(c)
+	case "resume":
+		e.resume(c)
+	case "freeze":
+		e.freezeCommand(c)
+	case "back":
+		e.backCommand(c)
+	case "approve":
+		e.approve(c)
+	case "accept":
+		e.accept(c)
+	case "mute":
+		e.mute(c)
+	case "close":
+		e.close(c)
+	default:
+		e.refuse(c, "unknown command %q", c.Verb)
+	}
+	e.changed()
+}
+
+// stop ends this process and leaves the run as the journal says.
+func (e *engine) stop(c Command) {
+	x := ExitStopped
+	switch {
+	case e.p.Phase == PhaseResting:
+		x = e.p.Exit
+	case !e.ready:
+		x = ExitNothing
+	case e.openCount() > 0:
+		x = ExitUnknown
+	}
+	if e.p.Plan != nil {
+		e.obey(c)
+	}
+	e.say(c, true, "stopped; the journal is intact: take over, or go back")
+	e.stopped = e.now
+	e.finish(x)
+}
+
+func (e *engine) pause(c Command) {
+	switch {
+	case e.p.Phase != PhaseForward:
+		e.refuse(c, "the run is %s, so there is nothing to pause", e.p.Phase)
+	case e.p.Paused != "":
+		e.refuse(c, "already paused by %s", e.p.Paused)
+	default:
+		e.obey(c)
+		e.say(c, true, "paused: the gates are still watched, nothing goes forward")
+	}
+}
+
+func (e *engine) resume(c Command) {
+	switch {
+	case e.p.Phase == PhaseFrozen:
+		e.obey(c, e.badCauses()...)
+		e.thaw()
+		e.say(c, true, "resumed: %s", e.p.Phase)
+	case e.p.Paused != "":
+		e.obey(c)
+		e.say(c, true, "resumed")
+	default:
+		e.refuse(c, "neither paused nor frozen")
+	}
+}
+
+// badCauses are the causes that a person's word answers: what is red, dark or unknown at this moment.
+func (e *engine) badCauses() []string {
+	seen := map[string]bool{}
+	for _, c := range append(append([]Cause(nil), e.judged.Causes...), e.p.Causes...) {
+		if c.Color == Red || c.Color == Dark || c.Color == Blind {
+			seen[c.Key()] = true
+		}
+	}
+	for _, g := range e.board.Views(e.now, e.vantage) {
+		if g.Color == Red || g.Color == Dark || g.Color == Blind {
+			seen[g.Gate+"@"+g.Room] = true
+		}
+	}
+	return sortedKeys(seen)
+}
+
+func (e *engine) freezeCommand(c Command) {
+	if e.p.Phase == PhaseFrozen {
+		e.refuse(c, "already frozen")
+		return
+	}
+	e.obey(c)
+	e.freeze([]Cause{{Gate: "person", Text: "frozen by " + c.Who}})
+	e.say(c, true, "frozen: nothing is written in either direction until somebody says resume or back")
+}
+
+func (e *engine) backCommand(c Command) {
+	e.overwrite(strings.Fields(strings.ReplaceAll(c.Args["overwrite"], ",", " ")))
+	target := backTarget(e.p, c.Args["to"])
+	to, now := e.p.Targets[target], e.p.Targets[e.p.Target]
+	if to != nil && now != nil && to.Seq > now.Seq {
+		e.refuse(c, "the run is going back to %s, which is earlier than %s", e.p.Target, target)
+		return
+	}
+	if e.p.Phase == PhaseBack && target == e.p.Target && c.Args["overwrite"] == "" {
+		e.refuse(c, "already going back to %s", target)
+		return
+	}
+	e.obey(c, e.badCauses()...)
+	if e.p.Phase == PhaseResting {
+		e.p.Verdict = VerdictMark{}
+	}
+	e.turnBack(target, []Cause{{Gate: "person", Text: "back, said " + c.Who}})
+	e.say(c, true, "going back to %s", target)
+}
+
+// asked finds the question that a person means: of the named step, or the only one.
+func (e *engine) asked(c Command, whats ...string) (AskedMark, bool) {
+	var found []AskedMark
+	for _, q := range e.p.Asked {
+		name := "run"
+		if q.Step >= 0 {
+			name = e.plan.Steps[q.Step].Name
+		}
+		if c.Args["step"] != "" && c.Args["step"] != name {
+			continue
+		}
+		for _, w := range whats {
+			if q.What == w {
+				found = append(found, q)
+			}
+		}
+	}
+	switch len(found) {
+	case 0:
+		e.refuse(c, "nobody is asked to %s anything now", c.Verb)
+	case 1:
+		return found[0], true
+	default:
+		names := ""
+		for _, q := range found {
+			names += fmt.Sprintf(" %q", e.plan.Steps[q.Step].Name)
+		}
+		e.refuse(c, "several steps ask: name one of%s", names)
+	}
+	return AskedMark{}, false
+}
+
+func (e *engine) approve(c Command) {
+	if q, ok := e.asked(c, "approve", "ask"); ok {
+		e.obey(c)
+		e.answered(q.Step, q.What, "approved", c.Who)
+		e.say(c, true, "approved: %s", e.stepName(q.Step))
+	}
+}
+
+func (e *engine) accept(c Command) {
+	q, ok := e.asked(c, "settle", "bake", "foreign", "failed", "rule", "check", "ask")
+	if !ok {
+		return
+	}
+	if c.Args["reason"] == "" {
+		e.refuse(c, "accept needs a reason: --reason …")
+		return
+	}
+	e.obey(c)
+	switch q.What {
+	case "foreign":
+		e.adopt(q.Step, c)
+	case "rule":
+		for _, r := range e.rulesIn(q.Text) {
+			e.propose(Record{Kind: KindBroke, Broke: &BrokeMark{Rule: r, Who: c.Who, Reason: c.Args["reason"]}}, true)
+		}
+	}
+	e.answered(q.Step, q.What, "accepted", c.Who)
+	e.say(c, true, "accepted: %s", q.Text)
+}
+
+// adopt takes what somebody else wrote as wanted: the plan goes on over what is there.
+func (e *engine) adopt(step int, c Command) {
+	for _, o := range e.p.SortedObjects() {
+		if o.Foreign == nil || o.Foreign.Gone {
+			continue
+		}
+		e.propose(Record{Kind: KindAdopted, Adopted: &AdoptedMark{Plane: o.ID.Plane, Object: o.ID.Object, Value: o.Foreign.Found,
+			Version: o.Foreign.Version, Who: c.Who, Why: c.Args["reason"]}}, true)
+	}
+}
+
+// rulesIn are the rules that a question names, by the word before each colon.
+func (e *engine) rulesIn(text string) []string {
+	var out []string
+	for _, b := range e.lastBreaks {
+		out = append(out, b.Rule)
+	}
+	if len(out) == 0 { // asked by a former holder
+		for _, r := range []string{"first", "maxMove", "maxShare", "maxOut", "headroom", "peak"} {
+			if strings.Contains(text, r) {
+				out = append(out, r)
+			}
+		}
+	}
+	return out
+}
+
+func (e *engine) mute(c Command) {
+	gate := c.Args["gate"]
+	known := false
+	for _, g := range e.plan.Gates {
+		known = known || g.Name == gate
+	}
+	d, err := time.ParseDuration(c.Args["for"])
+	switch {
+	case !known:
+		e.refuse(c, "no gate is called %q", gate)
+		return
+	case err != nil || d <= 0:
+		e.refuse(c, "mute needs a time: --for 10m")
+		return
+	case c.Args["reason"] == "":
+		e.refuse(c, "mute needs a reason: --reason …")
+		return
+	}
+	args := map[string]string{}
+	for k, v := range c.Args {
+		args[k] = v
+	}
+	args["until"] = e.wall().Add(d).Format(wallFormat)
+	c.Args = args
+	var causes []string
+	for _, k := range e.badCauses() {
+		if strings.HasPrefix(k, gate+"@") {
+			causes = append(causes, k)
+		}
+	}
+	e.obey(c, causes...)
+	e.say(c, true, "%s is muted until %s", gate, args["until"])
+}
+
+// overwrite marks objects that somebody else wrote and that going back is to write over.
+func (e *engine) overwrite(objects []string) {
+	for _, o := range objects {
+		if e.backing.overwrite == nil {
+			e.backing.overwrite = map[string]bool{}
+		}
+		e.backing.overwrite[o] = true
+	}
+}
+
+// close ends a run for good: at rest it is done; else it is left as it stands, and the code says so.
+func (e *engine) close(c Command) {
+	x := e.closeCode()
+	e.obey(c)
+	e.over(x, []Cause{{Gate: "person", Text: "closed by " + c.Who}})
+	e.say(c, true, "closed (exit %d)", x)
+}
+
+func (e *engine) closeCode() Exit {
+	switch {
+	case e.openCount() > 0:
+		return ExitUnknown
+	case e.p.Phase == PhaseResting && e.p.Exit == ExitResting:
+		return ExitDone
+	case e.p.Phase == PhaseResting:
+		return e.p.Exit
+	case !e.p.Changed:
+		return ExitNothing
+	}
+	return ExitStopped
+}

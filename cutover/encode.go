@@ -1,0 +1,76 @@
+package cutover
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// planVersion is the version of the plan's format that this program writes and reads.
+const planVersion = 1
+
+// Encode writes the plan as one line of JSON: fields in the order of the types, map keys sorted, so that equal plans are equal
+// texts. Estimates are left out.
+func (p *Plan) Encode() ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(p); err != nil {
+		return nil, fmt.Errorf("encode the plan of %s: %w", p.Runbook, err)
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+}
+
+// DecodePlan reads what Encode wrote; space between the tokens may differ. A key that no plan has, a key written twice and
+// anything that Encode would write otherwise are errors: what a person reviews is what runs.
+func DecodePlan(text []byte) (*Plan, error) {
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	var p Plan
+	if err := d.Decode(&p); err != nil {
+		return nil, fmt.Errorf("read the plan: %w", err)
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("read the plan: something stands behind it; want one plan and nothing else")
+	}
+	if p.Version != planVersion {
+		return nil, fmt.Errorf("read the plan: its version is %d, this program reads %d: plan again", p.Version, planVersion)
+	}
+	var compact bytes.Buffer
+	if err := json.Compact(&compact, text); err != nil {
+		return nil, fmt.Errorf("read the plan: %w", err)
+	}
+	again, err := p.Encode()
+	if err != nil {
+		return nil, err
+	}
+	if !bytes.Equal(again, compact.Bytes()) {
+		return nil, fmt.Errorf("read the plan: at byte %d it isn't what this program writes for the same content (a key written twice, or edited by hand?): plan again",
+			firstDifference(again, compact.Bytes()))
+	}
+	return &p, nil
+}
+
+func firstDifference(a, b []byte) int {
+	n := min(len(a), len(b))
+	for i := range n {
+		if a[i] != b[i] {
+			return i
+		}
+	}
+	return n
+}
+
+// Hash is the SHA-256 of the plan's text in hex. A plan that can't be encoded has none; NewPlan makes none such.
+func (p *Plan) Hash() string {
+	text, err := p.Encode()
+	if err != nil {
+		return ""
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:])
+}

@@ -1,0 +1,321 @@
+package cutover
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// engine is one process's view of a run. Progress is what survives; everything else here can be lost: timers, tries, listings,
+// requests under way. A takeover starts it anew.
+type engine struct {
+	w     World
+	s     Start
+	p     *Progress
+	plan  *Plan
+	comp  *Composer
+	board *Board
+	loc   *time.Location
+	now   T
+	wake  T
+	again bool // something changed in this turn: look once more
+
+	fresh bool // the journal was empty
+	ready bool // locks had, run journaled, objects read
+	ended bool
+	exit  Exit
+	never string
+	err   error
+
+	planes []planeState
+	split  map[Seat]int // plane by seat
+	ttls   map[Seat]int
+	seats  map[Seat]*seatState
+	set    map[Seat]Share // what the seats hold, as last known
+	rates  map[Seat]float64
+	groups map[string][]Seat // seats by route
+
+	leases  []leaseState
+	out     outbox
+	calls   map[int]*call
+	nextID  int
+	looks   map[ObjectID]T // objects with an unknown write: when to look again
+	lands   map[int]T      // request → until when it may land
+	looking map[int]bool   // planes with a look-up under way
+	reading int            // readings of a takeover under way
+
+	steps      []stepRun
+	backing    backRun
+	judged     Judgement
+	vantage    Vantage
+	composed   Composed
+	stale      bool // composed must be worked out anew
+	lastWrite  T    // the newest read-back
+	startedAt  T
+	freshFrom  T // takeover: one sample of each of the receiver's gates after this
+	since      T // the phase in force began
+	seenAt     T
+	seenLast   Share
+	kept       map[int]T // plane → next listing for keeping
+	pending    []pendingAnswer
+	finishAt   T
+	startAt    T // a takeover waits until the former holder's unfenced requests are over
+	triedSince T
+	seenWrote  T
+	timers     []timer
+	stopped    T // a person stopped this process
+	lastBreaks []RuleBreak
+	strayed    bool             // a listing showed a late write of ours
+	wasTo      map[string]int   // composed basis points of To at a target
+	asking     map[string]T     // question → when it expires
+	expired    map[string]bool  // questions whose time is over
+	requests   map[int]*request // with something open
+}
+
+// call is a request under way outside: any kind.
+type call struct {
+	deadline T // when a missing reply counts as unknown; Never: it is waited for
+	then     func(v any)
+	expire   func()
+	expired  bool
+}
+
+// start runs f in a worker. then gets what it returned, however late; expire is called once if that takes longer than limit
+// and a tenth of a second.
+func (e *engine) start(limit T, f func(context.Context) any, then func(v any), expire func()) {
+	e.nextID++
+	c := &call{deadline: e.now + limit + 100*Millisecond, then: then, expire: expire}
+	if expire == nil {
+		c.deadline = Never
+	}
+	e.calls[e.nextID] = c
+	e.w.Clock.Go(e.nextID, limit, f)
+}
+
+func (e *engine) reply(r Reply) {
+	c := e.calls[r.ID]
+	if c == nil {
+		return
+	}
+	delete(e.calls, r.ID)
+	c.then(r.Value)
+}
+
+// expire counts missing replies as unknown. What hangs keeps its place in calls: its reply is a hint, whenever it comes.
+func (e *engine) expire() {
+	if len(e.calls) == 0 {
+		return
+	}
+	var due []int
+	for id, c := range e.calls {
+		if c.expired || c.deadline == Never {
+			continue
+		}
+		if c.deadline <= e.now {
+			due = append(due, id)
+		} else {
+			e.at(c.deadline)
+		}
+	}
+	slices.Sort(due)
+	for _, id := range due {
+		c := e.calls[id]
+		c.expired = true
+		c.expire()
+	}
+}
+
+// at asks for a turn at t.
+func (e *engine) at(t T) {
+	if t < e.wake && t > e.now {
+		e.wake = t
+	}
+}
+
+// changed asks for another look in this turn.
+func (e *engine) changed() { e.again = true }
+
+func (e *engine) note(s string) {
+	if e.w.Show != nil {
+		e.w.Show.Event(Shown{At: e.now, Note: s})
+	}
+}
+
+// seatState is a seat's newest listing.
+type seatState struct {
+	seat  Seat
+	plane int
+	held  []Held // sorted by object
+	at    T      // when it was listed or written
+	sums  Share  // of the live objects' weights
+
+	goals map[string]string // what going back gives each object; nil: to be worked out
+	goal  Share
+	need  int // objects that don't hold their goal
+}
+
+// listed sorts a new listing and adds its weights up.
+func (s *seatState) listed() {
+	sortHeld(s.held)
+	s.sums, s.goals = Share{}, nil
+	for i := range s.held {
+		s.add(&s.held[i], 1)
+	}
+}
+
+func (s *seatState) add(h *Held, times int) {
+	if h.Live {
+		for room, w := range h.Weights {
+			s.sums[room] += times * w
+		}
+	}
+}
+
+func (s *seatState) find(object string) *Held {
+	i, ok := slices.BinarySearchFunc(s.held, object, func(h Held, o string) int {
+		if h.Object < o {
+			return -1
+		}
+		if h.Object > o {
+			return 1
+		}
+		return 0
+	})
+	if !ok {
+		return nil
+	}
+	return &s.held[i]
+}
+
+// build makes what the engine needs to know of the plan and the world.
+func (e *engine) build() {
+	p := e.plan
+	e.comp, e.board = NewComposer(p), NewBoard(p)
+	e.loc = time.Local
+	if loc, err := time.LoadLocation(p.Timezone); err == nil {
+		e.loc = loc
+	}
+	e.calls, e.looks, e.lands = map[int]*call{}, map[ObjectID]T{}, map[int]T{}
+	e.looking, e.kept, e.asking = map[int]bool{}, map[int]T{}, map[string]T{}
+	e.wasTo = map[string]int{}
+	e.expired, e.requests = map[string]bool{}, map[int]*request{}
+	e.split, e.ttls = map[Seat]int{}, map[Seat]int{}
+	e.seats, e.set, e.groups = map[Seat]*seatState{}, map[Seat]Share{}, map[string][]Seat{}
+	e.rates = e.s.Rates
+	for i, pl := range e.w.Planes {
+		e.planes = append(e.planes, newPlaneState(pl))
+		for _, seat := range pl.Seats {
+			switch pl.Aspect {
+			case TTL:
+				e.ttls[seat] = i
+			case Split:
+				e.split[seat] = i
+			}
+		}
+	}
+	for _, r := range p.Routes {
+		e.groups[r.Name] = r.Seats
+	}
+	for i := range e.w.Locks {
+		e.leases = append(e.leases, leaseState{place: e.w.Locks[i]})
+	}
+	e.holdSnapshot()
+	e.steps = make([]stepRun, len(p.Steps))
+	e.stale = true
+}
+
+// holdSnapshot takes the plan's listing as the first one; a takeover reads over it.
+func (e *engine) holdSnapshot() {
+	plane := map[string]int{}
+	for i := range e.planes {
+		plane[e.planes[i].Name] = i
+	}
+	for _, h := range e.plan.Held {
+		i, ok := plane[h.Plane]
+		if !ok || e.planes[i].Aspect != Split {
+			continue
+		}
+		st := e.seats[h.Seat]
+		if st == nil {
+			st = &seatState{seat: h.Seat, plane: i}
+			e.seats[h.Seat] = st
+		}
+		st.held = append(st.held, h)
+	}
+	for seat, st := range e.seats {
+		st.listed()
+		e.setShare(seat)
+	}
+}
+
+func sortHeld(hs []Held) {
+	slices.SortFunc(hs, func(a, b Held) int { return compareHeld(a, b) })
+}
+
+func compareHeld(a, b Held) int {
+	if c := CompareSeats(a.Seat, b.Seat); c != 0 {
+		return c
+	}
+	switch {
+	case a.Object < b.Object:
+		return -1
+	case a.Object > b.Object:
+		return 1
+	}
+	return 0
+}
+
+// setShare works out a seat's set share from its listing.
+func (e *engine) setShare(seat Seat) {
+	sh := Share{}
+	for room, w := range e.seats[seat].sums {
+		sh[room] = w
+	}
+	if toBasisPoints(sh) {
+		e.set[seat] = sh
+	} else {
+		delete(e.set, seat)
+	}
+	e.stale = true
+}
+
+// compose is the composed share of what the seats hold now.
+func (e *engine) compose() Composed {
+	if e.stale {
+		e.composed = e.comp.Compose(e.set, e.liveRates())
+		e.stale = false
+	}
+	return e.composed
+}
+
+func (e *engine) liveRates() map[Seat]float64 {
+	if r := e.board.Rates(e.now); len(r) > 0 {
+		return r
+	}
+	return e.rates
+}
+
+func (e *engine) fail(err error) {
+	if e.err == nil {
+		e.err = err
+	}
+}
+
+// wall is the wall time now, in the plan's zone.
+func (e *engine) wall() time.Time { return e.w.Clock.Wall(e.now).In(e.loc) }
+
+// finish ends the loop with a code, once everything is journaled.
+func (e *engine) finish(x Exit) {
+	e.ended, e.exit = true, x
+}
+
+// started tells whether the locks are had, the run is journaled and, for a takeover, every object was read.
+func (e *engine) started() bool { return e.ready }
+
+func (e *engine) stepName(i int) string {
+	if i < 0 || i >= len(e.plan.Steps) {
+		return "the run"
+	}
+	return fmt.Sprintf("step %q", e.plan.Steps[i].Name)
+}

@@ -1,0 +1,120 @@
+package cutover
+
+import "slices"
+
+// goals is what each object of a seat is to hold, by the target: the recorded value; for an object that was born since, its room's
+// most frequent recorded one. What somebody else wrote is left alone.
+func (e *engine) goals(st *seatState, target *Target) map[string]string {
+	if st.goals != nil && e.p.Target == target.Name && e.p.Phase == PhaseBack {
+		return st.goals
+	}
+	out := make(map[string]string, len(st.held))
+	var often map[Room]string
+	for i := range st.held {
+		h := &st.held[i]
+		id := h.ID()
+		if o := e.p.Objects[id]; o != nil && e.leaveAlone(o) {
+			continue
+		}
+		if _, ok := target.Want[id]; ok {
+			if v, ok := target.Restores(id); ok {
+				out[h.Object] = v
+			}
+			continue
+		}
+		if often == nil {
+			often = e.mostFrequent(st.seat, target)
+		}
+		if v, ok := often[h.Room]; ok {
+			out[h.Object] = v
+		}
+	}
+	return out
+}
+
+// goalsOf works a seat's goals out once for each listing.
+func (e *engine) goalsOf(st *seatState, target *Target) {
+	if st.goals != nil {
+		return
+	}
+	st.goals = e.goals(st, target)
+	st.goal, st.need = e.goalShare(st, st.goals), 0
+	for i := range st.held {
+		if want, ok := st.goals[st.held[i].Object]; ok && want != st.held[i].Value {
+			st.need++
+		}
+	}
+}
+
+func (e *engine) leaveAlone(o *Object) bool {
+	return o.Foreign != nil && !e.backing.overwrite[o.ID.Object] && !e.backing.overwrite[o.ID.String()]
+}
+
+// mostFrequent is each room's most frequent value in the target's record of a seat; of two as frequent, the lesser.
+func (e *engine) mostFrequent(seat Seat, target *Target) map[Room]string {
+	counts := map[Room]map[string]int{}
+	for id, v := range target.Want {
+		o := e.p.Objects[id]
+		if o == nil || o.Seat != seat || o.Room == "" {
+			continue
+		}
+		if counts[o.Room] == nil {
+			counts[o.Room] = map[string]int{}
+		}
+		counts[o.Room][v]++
+	}
+	out := map[Room]string{}
+	for room, vs := range counts {
+		for _, v := range sortedKeys(vs) {
+			if out[room] == "" || vs[v] > vs[out[room]] {
+				out[room] = v
+			}
+		}
+	}
+	return out
+}
+
+// changesTo is what must be written so that a seat's objects hold their goals.
+func (e *engine) changesTo(st *seatState, goals map[string]string) []Change {
+	var cs []Change
+	pl := &e.planes[st.plane]
+	for i := range st.held {
+		h := &st.held[i]
+		want, ok := goals[h.Object]
+		if !ok || want == h.Value || e.undoOpen(h.ID()) {
+			continue
+		}
+		gives, err := pl.Medium.Weigh(*h, want)
+		if err != nil {
+			gives = nil
+		}
+		cs = append(cs, Change{Seat: st.seat, Plane: h.Plane, Object: h.Object, Before: h.Value, After: want, Version: h.Version, Gives: gives})
+	}
+	return cs
+}
+
+func (e *engine) undoOpen(id ObjectID) bool {
+	o := e.p.Objects[id]
+	if o == nil {
+		return false
+	}
+	for _, in := range o.Open {
+		if in.Purpose != Forward && in.Purpose != Keep {
+			return true
+		}
+	}
+	return false
+}
+
+// goalShare is the share a seat carries when its objects hold their goals.
+func (e *engine) goalShare(st *seatState, goals map[string]string) Share {
+	held := slices.Clone(st.held)
+	for i := range held {
+		if v, ok := goals[held[i].Object]; ok && v != held[i].Value {
+			if w, err := e.planes[st.plane].Medium.Weigh(held[i], v); err == nil {
+				held[i].Weights = w
+			}
+		}
+	}
+	return SeatShares(held)[st.seat]
+}

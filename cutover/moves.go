@@ -1,0 +1,231 @@
+package cutover
+
+import "slices"
+
+// Going back is ordered by effect, not by medium (ENGINE §7): first every write that lowers the composed share of the room
+// being left, fast media first; then the rest in turns that never raise it above what is aimed at:
+//
+//	above the aim:  lower, fast media first, at most slack below the aim while something is left to raise
+//	at or below:    raise up to the aim; where only lowering is left beside it, lower by slack, see it, raise again
+
+// slack is how far below the aim a turn of lowering may go when something else must still be raised: 5 points.
+const slack = 500
+
+// backCandidate is a seat that doesn't hold its goal yet. Busy: a write is under way, failed a moment ago, or isn't seen yet.
+type backCandidate struct {
+	seat Seat
+	goal Share
+	fast T // Shows: less is faster
+	busy bool
+}
+
+// backMove brings a seat to a share; whole: to its goal, object by object as recorded.
+type backMove struct {
+	seat  Seat
+	share Share
+	whole bool
+}
+
+// backInput is what the order is worked out from. left is the composed share of the room being left. low is what the seats hold
+// if all that is under way lands, high if what lowers does not land, or isn't seen yet.
+type backInput struct {
+	left      func(set map[Seat]Share) int
+	room      Room
+	low, high map[Seat]Share
+	cands     []backCandidate // sorted by seat
+	aim       int
+	slack     int
+}
+
+// backMoves is the next turn: nil when everything that could go is busy.
+func backMoves(in backInput) []backMove {
+	slices.SortStableFunc(in.cands, func(a, b backCandidate) int {
+		switch {
+		case a.fast < b.fast:
+			return -1
+		case a.fast > b.fast:
+			return 1
+		}
+		return 0
+	})
+	if moves := in.lower(in.aim); len(moves) > 0 {
+		return moves
+	}
+	if moves := in.raise(); len(moves) > 0 {
+		return moves
+	}
+	if moves := in.neutral(); len(moves) > 0 {
+		return moves
+	}
+	return in.lower(in.left(in.low) - 1)
+}
+
+// lower takes candidates that lower the share until it is at most aim.
+func (in *backInput) lower(aim int) []backMove {
+	cur := cloneSet(in.low)
+	now := in.left(cur)
+	if now <= aim {
+		return nil
+	}
+	floor := in.aim - in.slack
+	var moves []backMove
+	for _, c := range in.cands {
+		if c.busy || now <= aim || in.alone(c, false, false) {
+			continue
+		}
+		was := cur[c.seat]
+		cur[c.seat] = c.goal
+		after := in.left(cur)
+		if after >= now {
+			cur[c.seat] = was
+			continue
+		}
+		if after >= floor {
+			moves, now = append(moves, backMove{c.seat, c.goal, true}), after
+			continue
+		}
+		part, ok := in.part(cur, c, was, floor, false)
+		if !ok {
+			cur[c.seat] = c.goal
+			moves, now = append(moves, backMove{c.seat, c.goal, true}), after
+			continue
+		}
+		cur[c.seat] = part
+		moves, now = append(moves, backMove{c.seat, part, false}), in.left(cur)
+	}
+	return moves
+}
+
+// alone tells whether a candidate, by itself, doesn't do what its turn wants: the writes of a turn land in any order, so each must
+// lower (or raise) from what is held now and from what may still land; beside others, none may raise past the aim.
+func (in *backInput) alone(c backCandidate, raising, others bool) bool {
+	for _, set := range []map[Seat]Share{in.low, in.high} {
+		was, now := set[c.seat], in.left(set)
+		set[c.seat] = c.goal
+		after := in.left(set)
+		set[c.seat] = was
+		if raising && (after < now || others && after > in.aim) || !raising && after > now {
+			return true
+		}
+	}
+	return false
+}
+
+// raise takes candidates that raise the share, as long as it stays at or below aim even if nothing that lowers has landed.
+func (in *backInput) raise() []backMove {
+	cur := cloneSet(in.high)
+	now := in.left(cur)
+	if now >= in.aim {
+		return nil
+	}
+	var moves []backMove
+	for _, c := range in.cands {
+		if c.busy || in.alone(c, true, len(moves) > 0) {
+			continue
+		}
+		was := cur[c.seat]
+		cur[c.seat] = c.goal
+		after := in.left(cur)
+		switch {
+		case after <= now:
+			cur[c.seat] = was
+		case after <= in.aim:
+			moves, now = append(moves, backMove{c.seat, c.goal, true}), after
+		default:
+			part, ok := in.part(cur, c, was, in.aim, true)
+			if !ok {
+				cur[c.seat] = was
+				continue
+			}
+			cur[c.seat] = part
+			moves, now = append(moves, backMove{c.seat, part, false}), in.left(cur)
+		}
+	}
+	return moves
+}
+
+// neutral takes what changes nothing by itself now.
+func (in *backInput) neutral() []backMove {
+	var moves []backMove
+	low, high := cloneSet(in.low), cloneSet(in.high)
+	lowNow, highNow := in.left(low), in.left(high)
+	for _, c := range in.cands {
+		if c.busy {
+			continue
+		}
+		lowWas, highWas := low[c.seat], high[c.seat]
+		low[c.seat], high[c.seat] = c.goal, c.goal
+		if in.left(low) == lowNow && in.left(high) == highNow {
+			moves = append(moves, backMove{c.seat, c.goal, true})
+			continue
+		}
+		low[c.seat], high[c.seat] = lowWas, highWas
+	}
+	return moves
+}
+
+// part is a share between was and the goal, in whole percents, that brings the composed share as near to bound as it may:
+// not below it (lowering), not above it (raising). False if no whole percent does.
+func (in *backInput) part(cur map[Seat]Share, c backCandidate, was Share, bound int, raising bool) (Share, bool) {
+	from, to := was[in.room], c.goal[in.room]
+	dir := sign(to - from)
+	var best Share
+	lo, hi := 1, abs(to-from)/100
+	for lo <= hi {
+		mid := (lo + hi) / 2
+		sh := between(was, c.goal, in.room, from+dir*mid*100)
+		cur[c.seat] = sh
+		ok := in.left(cur) >= bound
+		if raising {
+			ok = in.left(cur) <= bound
+		}
+		if ok {
+			best, lo = sh, mid+1
+		} else {
+			hi = mid - 1
+		}
+	}
+	cur[c.seat] = was
+	return best, best != nil
+}
+
+// between is the share with room at bp; what it gives or takes goes to the rooms that differ, in proportion.
+func between(was, goal Share, room Room, bp int) Share {
+	sh := Share{}
+	total := abs(goal[room] - was[room])
+	step := abs(bp - was[room])
+	sum := 0
+	last := ""
+	for _, r := range sortedRooms(was, goal) {
+		if r == room {
+			continue
+		}
+		sh[r] = was[r] + (goal[r]-was[r])*step/max(total, 1)
+		sum += sh[r]
+		last = r
+	}
+	sh[room] = bp
+	if last != "" {
+		sh[last] += Whole - bp - sum
+	}
+	return sh
+}
+
+func sortedRooms(a, b Share) []Room {
+	m := map[Room]bool{}
+	for r := range a {
+		m[r] = true
+	}
+	for r := range b {
+		m[r] = true
+	}
+	return sortedKeys(m)
+}
+
+func cloneSet(m map[Seat]Share) map[Seat]Share {
+	c := make(map[Seat]Share, len(m))
+	for k, v := range m {
+		c[k] = v
+	}
+	return c
+}

@@ -1,0 +1,227 @@
+package cutover
+
+import "context"
+
+// planeState is a plane with its queue. Requests that go back come first and have one worker that nothing else gets.
+type planeState struct {
+	Plane
+	forward, back []*job
+	flying        int
+	nextAt        T // pace
+	throttled     T // the server asked for patience until
+}
+
+// job is one request of any kind to a plane.
+type job struct {
+	back  bool
+	ready func() bool // durable, leased, still wanted
+	run   func(done func())
+	req   *request // a write; nil: a read
+}
+
+// request is a write: an intent in the journal.
+type request struct {
+	intent  Intent
+	plane   int
+	seq     int64 // the intent's record
+	sent    bool
+	settled func(i int, o Outcome) // called once per change that got an outcome
+}
+
+// ahead is how many write requests of a plane are journaled before they can be sent.
+const ahead = 32
+
+func newPlaneState(pl Plane) planeState {
+	if pl.Workers == 0 {
+		pl.Workers = 4
+	}
+	if pl.TimeOut == 0 {
+		pl.TimeOut = writeLimit
+	}
+	return planeState{Plane: pl}
+}
+
+// pump starts what may start.
+func (e *engine) pump() {
+	for i := range e.planes {
+		pl := &e.planes[i]
+		pl.back = e.pumpQueue(pl, pl.back, pl.Workers)
+		pl.forward = e.pumpQueue(pl, pl.forward, max(1, pl.Workers-1))
+	}
+}
+
+func (e *engine) pumpQueue(pl *planeState, queue []*job, workers int) []*job {
+	kept := queue[:0]
+	for k, j := range queue {
+		if pl.flying >= workers {
+			return append(kept, queue[k:]...)
+		}
+		if until := max(pl.nextAt, pl.throttled); e.now < until {
+			e.at(until)
+			return append(kept, queue[k:]...)
+		}
+		if !j.ready() {
+			kept = append(kept, j)
+			continue
+		}
+		if pl.PerSecond > 0 {
+			pl.nextAt = e.now + T(float64(Second)/pl.PerSecond)
+		}
+		pl.flying++
+		freed := false
+		j.run(func() {
+			if !freed {
+				freed = true
+				pl.flying--
+				e.changed()
+			}
+		})
+	}
+	return kept
+}
+
+// queued tells how many writes wait in a plane's forward queue.
+func (pl *planeState) unsent() int {
+	n := 0
+	for _, j := range pl.forward {
+		if j.req != nil {
+			n++
+		}
+	}
+	return n
+}
+
+// list reads seats of a plane. back: on the way back or to look something up.
+func (e *engine) list(plane int, seats []Seat, back bool, then func([]Held, error)) {
+	pl := &e.planes[plane]
+	j := &job{back: back, ready: func() bool { return true }}
+	j.run = func(done func()) {
+		late := false
+		e.start(pl.TimeOut, func(ctx context.Context) any {
+			held, err := pl.Medium.Read(ctx, seats)
+			return readReply{held, err}
+		}, func(v any) {
+			done()
+			if r := v.(readReply); !late {
+				then(r.held, r.err)
+			}
+		}, func() { late = true; done(); then(nil, errNoAnswer) })
+	}
+	if back {
+		pl.back = append(pl.back, j)
+	} else {
+		pl.forward = append(pl.forward, j)
+	}
+}
+
+type readReply struct {
+	held []Held
+	err  error
+}
+
+// write journals an intent and queues the request. settled hears of each change's outcome, unknown included; an unknown one
+// is heard of again when it was looked up.
+func (e *engine) write(plane int, in Intent, settled func(i int, o Outcome)) *request {
+	pl := &e.planes[plane]
+	in.Request = e.p.Requests + 1
+	r := &request{intent: in, plane: plane, settled: settled}
+	r.seq = e.propose(Record{Kind: KindIntent, Intent: &in}, true)
+	j := &job{back: in.Purpose != Forward && in.Purpose != Keep, req: r}
+	j.ready = func() bool {
+		if e.out.durable < r.seq {
+			return false
+		}
+		if !e.leased(pl) {
+			e.at(e.now + Second)
+			return false
+		}
+		return true
+	}
+	j.run = func(done func()) { e.send(pl, r, done) }
+	e.requests[in.Request] = r
+	if j.back {
+		pl.back = append(pl.back, j)
+	} else {
+		pl.forward = append(pl.forward, j)
+	}
+	e.changed()
+	return r
+}
+
+func (e *engine) send(pl *planeState, r *request, done func()) {
+	r.sent = true
+	fence, changes := e.fence(pl), r.intent.Changes
+	if e.p.Phase == PhaseBack && e.backing.timing.FirstWrite == 0 && r.intent.Purpose != Forward {
+		e.backing.timing.FirstWrite = e.now
+	}
+	e.start(pl.TimeOut, func(ctx context.Context) any {
+		return pl.Medium.Write(ctx, fence, changes)
+	}, func(v any) {
+		done()
+		e.outcomes(r, v.([]Outcome))
+	}, func() {
+		done()
+		e.outcomes(r, unknowns(len(changes), errNoAnswer))
+	})
+}
+
+func unknowns(n int, err error) []Outcome {
+	outs := make([]Outcome, n)
+	for i := range outs {
+		outs[i] = Outcome{What: Unknown, Err: err}
+	}
+	return outs
+}
+
+// unqueue drops a request that was never sent.
+func (e *engine) unqueue(request int) bool {
+	for i := range e.planes {
+		pl := &e.planes[i]
+		for _, q := range []*[]*job{&pl.forward, &pl.back} {
+			for k, j := range *q {
+				if j.req != nil && j.req.intent.Request == request {
+					*q = append((*q)[:k:k], (*q)[k+1:]...)
+					delete(e.requests, request)
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// requeued notes the new place in the journal of an intent that had to be written again.
+func (e *engine) requeued(r *Record, seq int64) {
+	if r.Intent != nil {
+		if q := e.requests[r.Intent.Request]; q != nil {
+			q.seq = seq
+		}
+	}
+}
+
+// withdraw drops every forward request that wasn't sent, reads included, and counts what was sent as unknown from now on.
+func (e *engine) withdraw(finishWaves bool) {
+	for i := range e.planes {
+		pl := &e.planes[i]
+		queue := pl.forward
+		pl.forward = nil
+		for _, j := range queue {
+			switch {
+			case j.req == nil:
+			case finishWaves && e.finishesWave(pl, j.req):
+				pl.forward = append(pl.forward, j)
+			default:
+				e.notSent(j.req)
+			}
+		}
+	}
+}
+
+func (e *engine) notSent(r *request) {
+	m := FailedMark{Request: r.intent.Request, Why: "not sent"}
+	for _, c := range r.intent.Changes {
+		m.Objects = append(m.Objects, c.Object)
+	}
+	delete(e.requests, r.intent.Request)
+	e.propose(Record{Kind: KindFailed, Failed: &m}, false)
+}

@@ -1,0 +1,127 @@
+package cutover_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"maps"
+	"regexp"
+	"testing"
+
+	"roomshift/cutover"
+	"roomshift/cutover/sim"
+	"roomshift/runbooks"
+)
+
+// play runs a shipped runbook in simulated rooms.
+func play(t testing.TB, book string, o sim.Options, faults ...string) *sim.Outcome {
+	t.Helper()
+	l, err := runbooks.Load(book, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range l.Problems {
+		t.Error(p.Error())
+	}
+	for _, text := range faults {
+		f, err := sim.ParseFault(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.Faults = append(o.Faults, f)
+	}
+	s, err := sim.New(l, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := s.Run(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range out.Problems {
+		t.Error(p.Error())
+	}
+	return out
+}
+
+// story is a run's records and notes, a line each, plans left out.
+func story(out *sim.Outcome) string {
+	text := "\n"
+	for _, h := range out.Timeline {
+		line := h.Note
+		if h.Record != nil && h.Record.Plan == nil {
+			b, err := cutover.AppendLine(nil, h.Record)
+			if err != nil {
+				line = err.Error()
+			} else if i := bytes.Index(b, []byte(`"kind"`)); i > 0 {
+				line = string(prevHash.ReplaceAll(b[i:len(b)-1], nil))
+			}
+		}
+		text += fmt.Sprintf("%s %s\n", h.At, line)
+	}
+	return text
+}
+
+var prevHash = regexp.MustCompile(`,"prev":"[0-9a-f]*"`)
+
+func TestLibraryRuns(t *testing.T) {
+	for _, name := range runbooks.Library() {
+		t.Run(name, func(t *testing.T) {
+			out := play(t, name, sim.Options{Seed: 1})
+			if out.Exit != cutover.ExitDone {
+				t.Log(story(out))
+				t.Errorf("exit %d (%s), %d records, took %s; want 0", out.Exit, out.Why, len(out.Records), out.Took)
+			}
+			t.Logf("%d records, %d writes, %s of virtual time", len(out.Records), len(out.Writes), out.Took)
+		})
+	}
+}
+
+// sameTruth compares what the rooms hold in truth at the end.
+func sameTruth(t *testing.T, name string, got, want map[cutover.Seat]cutover.Share) {
+	t.Helper()
+	for seat, w := range want {
+		if !maps.Equal(got[seat], w) {
+			t.Errorf("%s: %s holds %v; want %v", name, seat, got[seat], w)
+		}
+	}
+}
+
+// TestKillEverywhere kills the process at each record, lets another take over, and wants the end that the run has without it.
+func TestKillEverywhere(t *testing.T) {
+	for _, c := range []struct{ book, fault string }{
+		{"drill-3-percent", ""},
+		{"to-cloud", ""},
+		{"to-cloud", "errors cloud 20% at 5m"},
+		{"to-cloud", "errors cloud 20% at 5m for 1m"},
+		{"spring-festival-out", "errors cloud 20% at 100m"},
+	} {
+		var faults []string
+		if c.fault != "" {
+			faults = []string{c.fault}
+		}
+		base := play(t, c.book, sim.Options{Seed: 1}, faults...)
+		if c.fault != "" && base.Exit != cutover.ExitBack {
+			t.Errorf("%s with %s: exit %d; want 3", c.book, c.fault, base.Exit)
+		}
+		cases := 0
+		every := 1
+		if testing.Short() {
+			every = 7 // the race detector makes a run some ten times slower
+		}
+		for n := 1; n <= len(base.Records); n += every {
+			name := fmt.Sprintf("%s, %s, kill at record %d", c.book, c.fault, n)
+			out := play(t, c.book, sim.Options{Seed: 1}, append(faults, fmt.Sprintf("kill at record %d", n))...)
+			if out.Exit != base.Exit {
+				t.Errorf("%s: exit %d (%s); want %d", name, out.Exit, out.Why, base.Exit)
+				if t.Failed() {
+					t.Log(story(out))
+					return
+				}
+			}
+			sameTruth(t, name, out.Truth, base.Truth)
+			cases++
+		}
+		t.Logf("%s, %q: %d kills, all end with %d", c.book, c.fault, cases, base.Exit)
+	}
+}

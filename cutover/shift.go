@@ -1,0 +1,397 @@
+package cutover
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// applyRung writes a rung: list → shape → rules → waves of requests → list again.
+func (e *engine) applyRung(i int) {
+	s := &e.steps[i]
+	if e.now < s.retry {
+		e.at(s.retry)
+		return
+	}
+	if s.begun {
+		e.feed(i)
+		return
+	}
+	if e.openIn(i) {
+		return // a former write of these objects is looked up first
+	}
+	s.begun = true
+	e.listRung(i, func(err error) {
+		if err != nil {
+			e.rungFailed(i, "it can't be read: "+err.Error())
+			return
+		}
+		e.shapeRung(i)
+	})
+}
+
+// openIn tells whether an object of the rung's seats has an intent without an outcome.
+func (e *engine) openIn(i int) bool {
+	if len(e.requests) == 0 && len(e.looks) == 0 {
+		return false
+	}
+	rung := e.rung(i)
+	for _, o := range e.p.Objects {
+		if len(o.Open) == 0 {
+			continue
+		}
+		if _, ok := rung.Want[o.Seat]; ok {
+			return true
+		}
+		if _, ok := rung.TTL[o.Seat]; ok {
+			return true
+		}
+	}
+	return false
+}
+
+// listRung reads all seats of a rung, plane by plane side by side, and then calls then once.
+func (e *engine) listRung(i int, then func(error)) {
+	s := &e.steps[i]
+	byPlane := e.rungSeats(i)
+	gen, left := s.gen, len(byPlane)
+	var failed error
+	for _, plane := range sortedInts(byPlane) {
+		seats := byPlane[plane]
+		e.list(plane, seats, false, func(held []Held, err error) {
+			if s.gen != gen || e.p.Phase != PhaseForward {
+				return
+			}
+			if err != nil {
+				failed = fmt.Errorf("%s: %w", e.planes[plane].Name, err)
+			} else {
+				e.merge(plane, seats, held)
+				if e.planes[plane].Aspect == TTL {
+					s.ttl = held
+				}
+			}
+			if left--; left == 0 {
+				then(failed)
+				e.changed()
+			}
+		})
+	}
+}
+
+func (e *engine) rungSeats(i int) map[int][]Seat {
+	rung := e.rung(i)
+	byPlane := map[int][]Seat{}
+	for _, seat := range sortedSeats(rung.Want) {
+		plane := e.split[seat]
+		byPlane[plane] = append(byPlane[plane], seat)
+	}
+	for _, seat := range sortedSeats(rung.TTL) {
+		plane := e.ttls[seat]
+		byPlane[plane] = append(byPlane[plane], seat)
+	}
+	return byPlane
+}
+
+// shapeRung works out what must be written now, and whether it may.
+func (e *engine) shapeRung(i int) {
+	s, rung := &e.steps[i], e.rung(i)
+	if fs := e.foreignIn(i); len(fs) > 0 {
+		e.ask(i, "foreign", "somebody else wrote "+strings.Join(fs, ", "), nil)
+		return
+	}
+	waves, err := e.shape(i)
+	if err != nil {
+		e.rungFailed(i, err.Error())
+		return
+	}
+	if !s.wrote {
+		s.before, s.was = e.sharesOf(rung), e.seenOf(rung)
+	}
+	if len(waves) == 0 && s.wrote {
+		s.lastWrite = e.now
+		e.wrote()
+		e.mark(i, e.p.Steps[i].Rung, StepSettling, "")
+		return
+	}
+	if len(waves) == 0 || (!s.wrote && rung.One && e.comp.Passed(e.set, rung.Want, e.plan.To, e.liveRates())) {
+		e.nextRung(i, "already "+percent(e.compose().All[e.plan.To]))
+		return
+	}
+	if breaks := e.broken(i, waves); len(breaks) > 0 {
+		e.ask(i, "rule", fmt.Sprintf("%s rung %d would break a rule: %s", e.stepName(i), e.p.Steps[i].Rung+1, strings.Join(breaks, "; ")), nil)
+		return
+	}
+	s.waves, s.wave = waves, -1
+	e.nextWave(i)
+}
+
+// shape is the rung's changes in waves over all its planes.
+func (e *engine) shape(i int) ([][]Change, error) {
+	rung := e.rung(i)
+	var waves [][]Change
+	byPlane := e.rungSeats(i)
+	for _, plane := range sortedInts(byPlane) {
+		pl := &e.planes[plane]
+		if pl.Aspect == TTL {
+			if w := shapeTTL(rung, e.steps[i].ttl); len(w) > 0 {
+				waves = appendWave(waves, 0, w)
+			}
+			continue
+		}
+		var held []Held
+		want := map[Seat]Share{}
+		for _, seat := range byPlane[plane] {
+			held = append(held, e.seats[seat].held...)
+			want[seat] = rung.Want[seat]
+		}
+		ws, err := pl.Medium.Shape(held, want)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", pl.Name, err)
+		}
+		for k, w := range ws {
+			waves = appendWave(waves, k, w)
+		}
+	}
+	return waves, nil
+}
+
+func appendWave(waves [][]Change, k int, w []Change) [][]Change {
+	for len(waves) <= k {
+		waves = append(waves, nil)
+	}
+	waves[k] = append(waves[k], w...)
+	return waves
+}
+
+func shapeTTL(rung *RungPlan, held []Held) []Change {
+	var cs []Change
+	for _, h := range held {
+		want, ok := rung.TTL[h.Seat]
+		if !ok {
+			continue
+		}
+		if v := strconv.FormatInt(int64(want/Second), 10); v != h.Value {
+			cs = append(cs, Change{Seat: h.Seat, Plane: h.Plane, Object: h.Object, Before: h.Value, After: v, Version: h.Version})
+		}
+	}
+	return cs
+}
+
+// broken judges the whole rung before its first write, and each wave by what the seats hold then. Rules broken by name are left out.
+func (e *engine) broken(i int, waves [][]Change) []string {
+	s := &e.steps[i]
+	var changes []Change
+	for _, w := range waves {
+		changes = append(changes, w...)
+	}
+	after := e.shareAfter(changes)
+	var held []Held
+	for _, seat := range touchedSeats(changes) {
+		if st := e.seats[seat]; st != nil {
+			held = append(held, st.held...)
+		}
+	}
+	var texts []string
+	e.lastBreaks = nil
+	for _, b := range e.comp.Judge(RuleWrite{Purpose: Forward, Evacuate: e.plan.Evacuate, RungStart: s.before, Before: e.set, After: after,
+		Held: held, Changes: changes, Rates: e.liveRates()}) {
+		if !e.brokenByName(b.Rule) {
+			e.lastBreaks = append(e.lastBreaks, b)
+			texts = append(texts, b.Text)
+		}
+	}
+	return texts
+}
+
+func (e *engine) brokenByName(rule string) bool {
+	return slices.ContainsFunc(e.p.Broken, func(b BrokeMark) bool { return b.Rule == rule })
+}
+
+// shareAfter is what all seats hold once the changes have landed.
+func (e *engine) shareAfter(changes []Change) map[Seat]Share {
+	after := make(map[Seat]Share, len(e.set))
+	for seat, sh := range e.set {
+		after[seat] = sh
+	}
+	bySeat := map[Seat]map[string]Change{}
+	for _, c := range changes {
+		if c.Gives == nil {
+			continue
+		}
+		if bySeat[c.Seat] == nil {
+			bySeat[c.Seat] = map[string]Change{}
+		}
+		bySeat[c.Seat][c.Object] = c
+	}
+	for seat, cs := range bySeat {
+		st := e.seats[seat]
+		if st == nil {
+			continue
+		}
+		held := slices.Clone(st.held)
+		for k := range held {
+			if c, ok := cs[held[k].Object]; ok {
+				held[k].Weights = c.Gives
+			}
+		}
+		if sh, ok := SeatShares(held)[seat]; ok {
+			after[seat] = sh
+		} else {
+			delete(after, seat)
+		}
+	}
+	return after
+}
+
+func touchedSeats(changes []Change) []Seat {
+	var seats []Seat
+	for _, c := range changes {
+		seats = append(seats, c.Seat)
+	}
+	slices.SortFunc(seats, CompareSeats)
+	return slices.Compact(seats)
+}
+
+// nextWave begins the next wave, or, after the last, reads the seats back.
+func (e *engine) nextWave(i int) {
+	s := &e.steps[i]
+	s.wave++
+	if s.wave >= len(s.waves) {
+		s.wrote = true
+		s.restart(0)
+		e.changed()
+		return
+	}
+	wave := s.waves[s.wave]
+	if s.wave > 0 {
+		if breaks := e.broken(i, s.waves[s.wave:s.wave+1]); len(breaks) > 0 {
+			e.ask(i, "rule", fmt.Sprintf("%s would break a rule: %s", e.stepName(i), strings.Join(breaks, "; ")), nil)
+			return
+		}
+	}
+	byPlane := map[int][]Change{}
+	for _, c := range wave {
+		p := e.planeIndex(c.Plane)
+		byPlane[p] = append(byPlane[p], c)
+	}
+	s.todo, s.left = nil, len(wave)
+	for _, plane := range sortedInts(byPlane) {
+		for _, cs := range Pack(e.planes[plane].Plane, byPlane[plane]) {
+			s.todo = append(s.todo, packed{plane: plane, changes: cs})
+		}
+	}
+	if n := len(s.todo); n > 0 {
+		s.todo[n-1].last = true
+	}
+	e.feed(i)
+}
+
+// feed journals the wave's requests, at most `ahead` of a plane before they can be sent.
+func (e *engine) feed(i int) {
+	s := &e.steps[i]
+	for len(s.todo) > 0 {
+		p := s.todo[0]
+		if e.planes[p.plane].unsent() >= ahead {
+			return
+		}
+		s.todo = s.todo[1:]
+		gen := s.gen
+		e.write(p.plane, Intent{Purpose: Forward, Step: i, Rung: e.p.Steps[i].Rung, Wave: s.wave, Last: p.last, Changes: p.changes},
+			func(_ int, o Outcome) {
+				if s.gen == gen && e.p.Phase == PhaseForward {
+					e.rungOutcome(i, o)
+				}
+			})
+	}
+}
+
+// rungOutcome counts a change's outcome; the wave ends when every change has one.
+func (e *engine) rungOutcome(i int, o Outcome) {
+	s := &e.steps[i]
+	switch o.What {
+	case Unknown:
+		return // it will be looked up
+	case Failed:
+		s.failed = true
+		if o.Err != nil {
+			s.text = o.Err.Error()
+		}
+	case Foreign:
+		s.foreign = true
+	}
+	if s.left--; s.left > 0 || len(s.todo) > 0 {
+		return
+	}
+	s.wrote = true
+	switch {
+	case s.foreign: // listed again, so that the question names all of it
+		s.restart(0)
+	case s.failed:
+		e.rungFailed(i, s.text)
+	default:
+		e.nextWave(i)
+	}
+	e.changed()
+}
+
+// rungFailed tries the rung again after 1 s, 2 s, 4 s; four failures in a minute hold it and ask.
+func (e *engine) rungFailed(i int, why string) {
+	s := &e.steps[i]
+	var recent []T
+	for _, t := range s.fails {
+		if e.now-t < Minute {
+			recent = append(recent, t)
+		}
+	}
+	s.fails = append(recent, e.now)
+	if len(s.fails) >= 4 {
+		s.fails = nil
+		e.ask(i, "failed", fmt.Sprintf("%s rung %d failed 4 times: %s", e.stepName(i), e.p.Steps[i].Rung+1, why), nil)
+		return
+	}
+	s.restart(e.now + Second<<(len(s.fails)-1))
+	s.why = why
+	e.changed()
+}
+
+// foreignIn names the objects of a rung's seats that somebody else wrote.
+func (e *engine) foreignIn(i int) []string {
+	seats := map[Seat]bool{}
+	for _, ss := range e.rungSeats(i) {
+		for _, seat := range ss {
+			seats[seat] = true
+		}
+	}
+	var out []string
+	for _, o := range e.p.SortedObjects() {
+		if o.Foreign != nil && seats[o.Seat] && !o.Foreign.Gone {
+			out = append(out, fmt.Sprintf("%s (it was %s, it is %s)", o.ID.Object, o.Last, o.Foreign.Found))
+		}
+	}
+	return out
+}
+
+func (e *engine) sharesOf(rung *RungPlan) map[Seat]Share {
+	m := map[Seat]Share{}
+	for seat := range rung.Want {
+		m[seat] = e.set[seat]
+	}
+	return m
+}
+
+func (e *engine) seenOf(rung *RungPlan) map[Seat]Share {
+	m := map[Seat]Share{}
+	for seat := range rung.Want {
+		if sh, _, _, ok := e.board.Seen(e.now, seat); ok {
+			m[seat] = sh
+		}
+	}
+	return m
+}
+
+// wrote notes the moment after which data says something about what is there now.
+func (e *engine) wrote() {
+	e.lastWrite = e.now
+	e.w.Gauges.Cut(e.now)
+}

@@ -1,0 +1,315 @@
+package sim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"roomshift/cutover"
+	"roomshift/runbooks"
+)
+
+// plane is the server's side of a medium: what its objects hold. A runner reaches it through a medium.
+type plane struct {
+	cutover.Plane
+	s     *Sim
+	name  string
+	of    runbooks.Medium
+	seats []*seat // sorted
+	takes cutover.T
+	index uint64
+	sent  int // requests that reached it
+}
+
+// medium is a runner's way to a plane.
+type medium struct {
+	*plane
+	r *Runner
+}
+
+var _ cutover.Medium = (*medium)(nil)
+
+var (
+	errUnreachable = errors.New("no connection")
+	errNoAnswer    = fmt.Errorf("no answer in time: %w", cutover.ErrOutcomeUnknown)
+	errServer      = errors.New("the server answered 500")
+	errBeside      = errors.New("rolled back beside another change")
+)
+
+// Read lists the seats' objects.
+func (m *medium) Read(ctx context.Context, seats []cutover.Seat) ([]cutover.Held, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	m.r.takes(m.takes * 3 / 4)
+	if m.unreachable() {
+		m.r.takes(m.TimeOut)
+		return nil, fmt.Errorf("read %s: %w", m.name, errUnreachable)
+	}
+	if d := m.s.slow(m.plane); d > 0 {
+		if m.r.takes(d); d > m.TimeOut {
+			m.r.takes(m.TimeOut)
+			return nil, fmt.Errorf("read %s: no answer within %s", m.name, quick(m.TimeOut))
+		}
+	}
+	m.sent++
+	asked := slices.Clone(seats)
+	slices.SortFunc(asked, cutover.CompareSeats)
+	held := make([]cutover.Held, 0, 2*len(asked))
+	for _, id := range slices.Compact(asked) {
+		st := m.seat(id)
+		if st == nil {
+			return nil, fmt.Errorf("read %s: it has no seat %s", m.name, id)
+		}
+		for _, o := range st.objects {
+			if o.hidden {
+				return nil, fmt.Errorf("read %s: %s can't be listed: permission denied", m.name, o.name)
+			}
+		}
+		held = st.appendListing(held)
+	}
+	return held, nil
+}
+
+func (p *plane) seat(id cutover.Seat) *seat {
+	i, ok := slices.BinarySearchFunc(p.seats, id, func(st *seat, id cutover.Seat) int { return cutover.CompareSeats(st.id, id) })
+	if !ok {
+		return nil
+	}
+	return p.seats[i]
+}
+
+// unreachable: the Consul or provider doesn't take connections.
+func (p *plane) unreachable() bool {
+	return p.Room != "" && p.s.down(p.Room, "consul") || p.s.down(p.name, "plane")
+}
+
+// Weigh is what the object gives to each room if it holds value.
+func (m *medium) Weigh(h cutover.Held, value string) (cutover.Share, error) {
+	room := -1
+	if h.Room != "" {
+		room = m.s.roomIndex(h.Room)
+	}
+	if m.Aspect == cutover.TTL {
+		return nil, fmt.Errorf("%s is a TTL, which weighs nothing", h.Object)
+	}
+	return m.weigh(h.Object, room, value)
+}
+
+// Shape brings each seat to its share.
+func (m *medium) Shape(held []cutover.Held, want map[cutover.Seat]cutover.Share) ([][]cutover.Change, error) {
+	var waves [][]cutover.Change
+	for i := 0; i < len(held); {
+		k := i
+		for k < len(held) && held[k].Seat == held[i].Seat {
+			k++
+		}
+		st := m.seat(held[i].Seat)
+		if st == nil {
+			return nil, fmt.Errorf("%s has no seat %s", m.name, held[i].Seat)
+		}
+		if share, ok := want[st.id]; ok {
+			ws, err := m.shape(st, held[i:k], share)
+			if err != nil {
+				return nil, err
+			}
+			for n, w := range ws {
+				for len(waves) <= n {
+					waves = append(waves, nil)
+				}
+				waves[n] = append(waves[n], w...)
+			}
+		}
+		i = k
+	}
+	return waves, nil
+}
+
+// Write sends one request. What becomes of it, and when, may be a fault's.
+func (m *medium) Write(ctx context.Context, f cutover.Fence, changes []cutover.Change) []cutover.Outcome {
+	outs := make([]cutover.Outcome, len(changes))
+	if err := ctx.Err(); err != nil {
+		return all(outs, cutover.Failed, fmt.Errorf("not sent: %w", err))
+	}
+	if len(changes) > m.MaxChanges {
+		return all(outs, cutover.Failed, fmt.Errorf("%s takes %d changes at once, not %d", m.name, m.MaxChanges, len(changes)))
+	}
+	s := m.s
+	s.writes++
+	w := s.writeFault(m.plane, s.writes)
+	defer s.strikeAtWrite(m.r, s.writes)
+	m.r.takes(m.takes)
+	if m.unreachable() {
+		m.r.takes(m.TimeOut)
+		return all(outs, cutover.Failed, errUnreachable)
+	}
+	m.sent++
+	limit := m.TimeOut
+	if m.r.call != nil {
+		limit = m.r.call.limit
+	}
+	if w.how != "" {
+		return m.disturbed(w, limit, f, changes, outs)
+	}
+	d := s.slow(m.plane)
+	m.apply("run", f, changes, outs)
+	if d > limit {
+		m.r.takes(limit)
+		return all(outs, cutover.Unknown, errNoAnswer)
+	}
+	m.r.takes(max(m.takes, d))
+	return outs
+}
+
+// disturbed sends a request that a fault meets.
+func (m *medium) disturbed(w treat, limit cutover.T, f cutover.Fence, changes []cutover.Change, outs []cutover.Outcome) []cutover.Outcome {
+	all(outs, cutover.Unknown, errNoAnswer)
+	switch w.how {
+	case "fail":
+		return all(outs, cutover.Failed, errServer)
+	case "lose reply":
+		m.apply("run", f, changes, make([]cutover.Outcome, len(changes)))
+		m.r.takes(limit)
+	case "late":
+		m.r.takes(min(w.d, limit))
+		landed := outs
+		if w.d > limit { // its sender has given up
+			landed = make([]cutover.Outcome, len(changes))
+		}
+		m.applyLater(min(w.d, limit+m.Lateness), f, changes, landed)
+	case "hang": // the worker itself doesn't come back
+		m.r.takes(w.d)
+		m.applyLater(min(w.d, limit+m.Lateness), f, changes, outs)
+	default: // it is lost on its way
+		m.r.takes(limit)
+	}
+	return outs
+}
+
+// applyLater lands the request later, if its server takes it then. outs is filled in at that moment: the answer that carries it
+// comes at the same time or after.
+func (m *medium) applyLater(d cutover.T, f cutover.Fence, changes []cutover.Change, outs []cutover.Outcome) {
+	m.s.at(m.s.now+d, func() { m.apply("run", f, changes, outs) })
+}
+
+func all(outs []cutover.Outcome, what cutover.What, err error) []cutover.Outcome {
+	for i := range outs {
+		outs[i] = cutover.Outcome{What: what, Err: err}
+	}
+	return outs
+}
+
+// apply is the server at work: it checks the fence if it can, compares and sets. A plane with compare-and-set takes all of a
+// request or nothing; another one changes what still holds what was expected.
+func (p *plane) apply(by string, f cutover.Fence, changes []cutover.Change, outs []cutover.Outcome) {
+	if p.FencedByServer && !p.s.honoured(p.Place, f) {
+		all(outs, cutover.Failed, fmt.Errorf("session check: %w", cutover.ErrLeaseLost))
+		return
+	}
+	refused := false
+	for i, c := range changes {
+		outs[i] = p.compare(c)
+		refused = refused || outs[i].What != cutover.Done
+	}
+	for i, c := range changes {
+		switch {
+		case outs[i].What != cutover.Done:
+		case refused && p.HasCAS && outs[i].Version == "":
+			outs[i] = cutover.Outcome{What: cutover.Failed, Err: errBeside}
+		case outs[i].Version == "":
+			st := p.seat(c.Seat)
+			p.land(by, st, st.object(c.Object), c.After)
+			outs[i].Version = p.versionOf(st.object(c.Object))
+		}
+		if outs[i].What == cutover.Done && !p.HasCAS {
+			outs[i].Version = ""
+		}
+	}
+}
+
+// compare is Done without a version when the change may be made, Done with one when it is there already.
+func (p *plane) compare(c cutover.Change) cutover.Outcome {
+	st := p.seat(c.Seat)
+	var o *object
+	if st != nil {
+		o = st.object(c.Object)
+	}
+	switch {
+	case o == nil:
+		return cutover.Outcome{What: cutover.Foreign, Gone: true, Err: fmt.Errorf("%s isn't there any more", c.Object)}
+	case o.value == c.After:
+		return cutover.Outcome{What: cutover.Done, Version: fmt.Sprint(o.version)}
+	case o.value != c.Before:
+		return cutover.Outcome{What: cutover.Foreign, Found: o.value, Version: p.versionOf(o), Err: fmt.Errorf("%s holds %q, want %q", c.Object, o.value, c.Before)}
+	case p.HasCAS && c.Version != "" && p.versionOf(o) != c.Version:
+		return cutover.Outcome{What: cutover.Failed, Found: o.value, Version: p.versionOf(o), Err: fmt.Errorf("%s was written meanwhile: version %s, want %s", c.Object, p.versionOf(o), c.Version)}
+	}
+	if err := p.takesValue(o, c.After); err != nil {
+		return cutover.Outcome{What: cutover.Failed, Err: err}
+	}
+	return cutover.Outcome{What: cutover.Done}
+}
+
+func (p *plane) versionOf(o *object) string {
+	if !p.HasCAS {
+		return ""
+	}
+	return fmt.Sprint(o.version)
+}
+
+// land changes an object and tells the traffic.
+func (p *plane) land(by string, st *seat, o *object, value string) {
+	if o.value == value {
+		return
+	}
+	p.index++
+	before := o.value
+	o.value, o.version = value, p.index
+	o.changed()
+	if p.Aspect == cutover.TTL {
+		p.s.ttlSet(st.id, value)
+	} else {
+		o.weights, _ = p.weigh(o.name, o.room, value)
+		p.changed(st)
+	}
+	s := p.s
+	s.landings = append(s.landings, Landing{At: s.now, Plane: p.name, Object: o.name, Seat: st.id, Before: before, After: value, By: by, Share: s.composed()})
+}
+
+// changed works out anew what a seat's objects say, and lets its readers hear of it.
+func (p *plane) changed(st *seat) {
+	was := append(p.s.traffic.was[:0], st.set...)
+	p.s.traffic.was = was
+	p.settle(st)
+	if slices.Equal(was, st.set) {
+		return
+	}
+	if p.of == runbooks.MediumDNS {
+		st.cache.hear(st, was, p.s.now)
+	} else {
+		copy(st.seen, st.set)
+	}
+	p.s.traffic.dirty = true
+}
+
+// settle works out the share that a seat's live objects give.
+func (p *plane) settle(st *seat) {
+	clear(st.set)
+	total := 0
+	for _, o := range st.objects {
+		if !o.live {
+			continue
+		}
+		for i, room := range p.s.rooms {
+			w := o.weights[room]
+			st.set[i] += float64(w)
+			total += w
+		}
+	}
+	for i := range st.set {
+		if total > 0 {
+			st.set[i] /= float64(total)
+		}
+	}
+}

@@ -1,0 +1,170 @@
+package cutover
+
+import (
+	"fmt"
+	"strings"
+)
+
+// view is how the run stands now.
+func (e *engine) view() *View {
+	v := &View{Run: e.s.Run, Environment: e.plan.Environment, Runbook: e.plan.Runbook, From: e.plan.From, To: e.plan.To,
+		Wall: e.wall().Format(wallFormat), Phase: e.p.Phase, Act: e.judged.Act, Causes: e.judged.Causes, Target: e.p.Target,
+		Paused: e.p.Paused, Exit: e.p.Exit, Asked: e.p.Asked, Open: e.openCount(), Journal: e.out.trouble,
+		Gates: e.board.Views(e.now, e.vantage), Writers: e.vantage.Writers, Mutes: sortedKeys(e.p.Mutes)}
+	if e.p.Phase == PhaseFrozen || e.p.Phase == PhaseBack {
+		v.Causes = append(append([]Cause(nil), e.p.Causes...), v.Causes...)
+	}
+	for _, c := range e.lockTrouble() {
+		v.Locks = append(v.Locks, c.Text)
+	}
+	for i := range e.p.Steps {
+		v.Steps = append(v.Steps, e.stepView(i))
+	}
+	for _, o := range e.p.SortedObjects() {
+		if o.Foreign != nil {
+			v.Foreign = append(v.Foreign, *o.Foreign)
+		}
+	}
+	v.Shares = e.shareViews()
+	v.WayBack = e.wayBack()
+	v.Next = e.next(v)
+	if t := e.backing.timing; t.Decided > 0 {
+		v.Timing = &t
+	}
+	return v
+}
+
+func (e *engine) stepView(i int) StepView {
+	st, sp, s := &e.plan.Steps[i], &e.p.Steps[i], &e.steps[i]
+	sv := StepView{Name: st.Name, Kind: string(st.Kind), State: sp.State, Rung: sp.Rung, Rungs: len(st.Rungs), Why: s.why}
+	if len(st.Rungs) > 0 && sp.Rung < len(st.Rungs) {
+		sv.Want = wantText(&st.Rungs[sp.Rung], e.plan.To)
+	}
+	if s.state != sp.State || s.since == 0 {
+		return sv
+	}
+	sv.Since = e.now - s.since
+	if len(st.Rungs) == 0 {
+		return sv
+	}
+	rung := &st.Rungs[sp.Rung]
+	switch sp.State {
+	case StepBaking:
+		sv.Of = rung.Bake
+		sv.Since = 0
+		if s.green > 0 {
+			sv.Since = e.now - s.green
+		}
+	case StepSettling:
+		sv.Of = max(rung.Settle.Within, rung.OldTTL)
+	}
+	return sv
+}
+
+// shareViews has a row for all requests, for each entry and for each seat: basis points in the room that gains.
+func (e *engine) shareViews() []ShareView {
+	wanted := cloneSet(e.set)
+	for i := range e.p.Steps {
+		sp := &e.p.Steps[i]
+		active := sp.State != StepPending && sp.State != StepWaiting && sp.State != StepDone && sp.State != StepSkipped
+		if active && e.p.Phase != PhaseBack && sp.Rung < len(e.plan.Steps[i].Rungs) {
+			for seat, sh := range e.plan.Steps[i].Rungs[sp.Rung].Want {
+				wanted[seat] = sh
+			}
+		}
+	}
+	if t := e.p.Targets[e.p.Target]; e.p.Phase == PhaseBack && t != nil {
+		for seat, st := range e.seats {
+			if sh := e.goalShare(st, e.goals(st, t)); sh != nil {
+				wanted[seat] = sh
+			}
+		}
+	}
+	seen, observed := e.observedSet()
+	rates, to := e.liveRates(), e.plan.To
+	w, s, o := e.comp.Compose(wanted, rates), e.compose(), e.comp.Compose(seen, rates)
+	row := ShareView{Name: "all requests", Wanted: w.All[to], Set: s.All[to], Seen: -1}
+	if observed {
+		row.Seen = o.All[to]
+	}
+	rows := []ShareView{row}
+	for _, seat := range sortedSeats(e.set) {
+		r := ShareView{Name: seat.String(), Wanted: wanted[seat][to], Set: e.set[seat][to], Seen: -1}
+		if sh, _, _, ok := e.board.Seen(e.now, seat); ok && e.observed(seat) {
+			r.Seen = sh[to]
+		}
+		rows = append(rows, r)
+	}
+	return append(rows, ShareView{Name: "crossing", Wanted: w.Crossing, Set: s.Crossing, Seen: -1})
+}
+
+// wayBack says what going back would do now.
+func (e *engine) wayBack() []string {
+	name := e.p.LastTarget
+	if e.p.Phase == PhaseBack || e.p.Target != "" {
+		name = e.p.Target
+	}
+	t := e.p.Targets[name]
+	if t == nil {
+		return nil
+	}
+	share := e.targetShare(t)
+	lines := []string{fmt.Sprintf("to %s (%s in %s)", name, percent(share[e.plan.To]), e.plan.To)}
+	var slow T
+	seats := 0
+	for _, seat := range sortedSeats(e.set) {
+		st := e.seats[seat]
+		if st == nil || len(e.changesTo(st, e.goals(st, t))) == 0 {
+			continue
+		}
+		seats++
+		slow = max(slow, e.planes[st.plane].Shows)
+	}
+	switch {
+	case seats == 0:
+		lines = append(lines, "nothing to write: it is there")
+	case slow > 0:
+		lines = append(lines, fmt.Sprintf("%d seats; the slowest is a name: %s for 95 %% of users, resolvers that stretch TTLs take hours", seats, slow.Duration()))
+	default:
+		lines = append(lines, fmt.Sprintf("%d seats, within seconds", seats))
+	}
+	if e.warm(e.plan.From, share[e.plan.From]) && e.canHold(e.plan.From, share) {
+		lines = append(lines, e.plan.From+" is warm and can hold it: one jump")
+	} else {
+		lines = append(lines, e.plan.From+" is cold or near its capacity: paced, at most double its share every 30 s")
+	}
+	return lines
+}
+
+// next is one line: what happens next, and when.
+func (e *engine) next(v *View) string {
+	switch e.p.Phase {
+	case PhaseFrozen:
+		return "nothing, until somebody says resume or back"
+	case PhaseBack:
+		return "going back to " + e.p.Target
+	case PhaseResting:
+		return "rests"
+	case PhaseOver:
+		return fmt.Sprintf("over, exit %d", e.p.Exit)
+	}
+	for _, q := range e.p.Asked {
+		return "waits for a person: " + q.Text
+	}
+	if e.p.Paused != "" {
+		return "paused by " + e.p.Paused
+	}
+	for _, s := range v.Steps {
+		switch s.State {
+		case StepBaking:
+			return fmt.Sprintf("%s rung %d of %d bakes %s of %s", s.Name, s.Rung+1, s.Rungs, s.Since.Duration().Round(1e9), s.Of.Duration())
+		case StepSettling:
+			return fmt.Sprintf("%s rung %d of %d settles: %s", s.Name, s.Rung+1, s.Rungs, s.Why)
+		case StepApplying:
+			return fmt.Sprintf("%s rung %d of %d is being written", s.Name, s.Rung+1, s.Rungs)
+		case StepWaiting:
+			return strings.TrimSuffix(fmt.Sprintf("%s waits: %s", s.Name, s.Why), ": ")
+		}
+	}
+	return ""
+}

@@ -1,0 +1,376 @@
+package cutover
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"roomshift/runbooks"
+)
+
+// stepRun is what a step in progress has in hand; all of it can be lost.
+type stepRun struct {
+	state StepState // the state that the rest is about
+	since T         // it was entered
+	gen   int       // rises when what is under way no longer counts
+	begun bool      // the state's first request was made
+	retry T         // not before
+
+	before  map[Seat]Share // when the rung began
+	was     map[Seat]Share // what was seen then, of observed seats: the way that `reach` measures begins there
+	ttl     []Held         // the rung's listing of TTLs
+	waves   [][]Change
+	wave    int
+	todo    []packed // requests of the wave that have no intent yet
+	left    int      // changes of the wave without an outcome
+	foreign bool
+	failed  bool
+	fails   []T // failed writes of the last minute
+	wrote   bool
+	text    string // why it failed, for the question
+
+	lastWrite T // the read-back of the step's own last write
+	green     T // since when the bake is green; 0: it isn't
+	held      T // how long it was held in this bake
+	why       string
+}
+
+type packed struct {
+	plane   int
+	changes []Change
+	last    bool
+}
+
+// restart forgets what is under way and lists anew at t.
+func (s *stepRun) restart(t T) {
+	s.gen++
+	s.begun, s.waves, s.todo, s.left, s.foreign, s.failed, s.retry = false, nil, nil, 0, false, false, t
+}
+
+// forward takes each step as far as it goes now, in file order.
+func (e *engine) forward() {
+	if e.finishByNow(); e.p.Phase != PhaseForward {
+		return
+	}
+	open := false
+	for i := range e.p.Steps {
+		e.stepTurn(i)
+		if e.p.Phase != PhaseForward || e.err != nil {
+			return
+		}
+		st := e.p.Steps[i].State
+		open = open || (st != StepDone && st != StepSkipped)
+	}
+	if !open {
+		e.lastDone()
+	}
+}
+
+func (e *engine) stepTurn(i int) {
+	sp, s := &e.p.Steps[i], &e.steps[i]
+	if s.state != sp.State {
+		s.gen++
+		*s = stepRun{state: sp.State, since: e.now, gen: s.gen, lastWrite: s.lastWrite, fails: s.fails, before: s.before, was: s.was}
+	}
+	switch sp.State {
+	case StepPending:
+		if e.free(i) {
+			e.mark(i, 0, StepWaiting, "")
+		}
+	case StepWaiting:
+		e.wait(i)
+	case StepApplying:
+		e.applyRung(i)
+	case StepSettling:
+		e.settleRung(i)
+	case StepBaking:
+		e.bakeRung(i)
+	case StepAsking:
+		e.askTurn(i)
+	}
+}
+
+// mark journals a step's new state.
+func (e *engine) mark(i, rung int, st StepState, why string) {
+	e.propose(Record{Kind: KindStep, Step: &StepMark{Step: i, Rung: rung, State: st, Why: why}}, st != StepPending)
+}
+
+// free tells whether everything that a step comes after is done. A checkpoint comes after every step above it, and a step
+// below a checkpoint comes after the checkpoint.
+func (e *engine) free(i int) bool {
+	for _, a := range e.plan.Steps[i].After {
+		if st := e.p.Steps[a].State; st != StepDone && st != StepSkipped {
+			return false
+		}
+	}
+	return true
+}
+
+// wait holds a step until it may begin: green, in a window, in time, approved.
+func (e *engine) wait(i int) {
+	st, sp, s := &e.plan.Steps[i], &e.p.Steps[i], &e.steps[i]
+	switch st.Kind {
+	case runbooks.StepCheckpoint:
+		e.reach(i)
+		return
+	case runbooks.StepAsk:
+		e.ask(i, "ask", "the runbook asks", st.Ask)
+		return
+	}
+	if st.Approve != nil && sp.Approved == "" {
+		e.ask(i, "approve", e.approveText(i), st.Approve)
+		return
+	}
+	if !e.mayStart(i, s) {
+		return
+	}
+	switch st.Kind {
+	case runbooks.StepCheck:
+		e.check(i)
+	case runbooks.StepBack:
+		e.turnBack(backTarget(e.p, st.Back), []Cause{{Gate: "runbook", Text: fmt.Sprintf("step %q goes back to %s, as planned", st.Name, st.Back)}})
+	case runbooks.StepShift, runbooks.StepTTL:
+		e.mark(i, sp.Rung, StepApplying, "")
+	default:
+		e.fail(fmt.Errorf("step %q is of kind %s, which this engine doesn't know", st.Name, st.Kind))
+	}
+}
+
+// mayStart tells whether a rung or a check may begin now, and says why not.
+func (e *engine) mayStart(i int, s *stepRun) bool {
+	if e.now < s.retry {
+		e.at(s.retry)
+		return false
+	}
+	if e.judged.Act != Advance {
+		return e.because(s, "held")
+	}
+	if !e.plan.Steps[i].AnyWindow {
+		open, why, next := e.plan.Rules.Window(e.wall())
+		if !open {
+			e.atWall(next)
+			e.restIfAtCheckpoint(i, "the window is shut: "+why)
+			return e.because(s, why)
+		}
+	}
+	if late, why := e.tooLate(i); late {
+		e.restIfAtCheckpoint(i, why)
+		return e.because(s, why)
+	}
+	s.why = ""
+	return true
+}
+
+func (e *engine) because(s *stepRun, why string) bool {
+	s.why = why
+	return false
+}
+
+// nextRung goes on after a rung: to the next, or the step is done.
+func (e *engine) nextRung(i int, why string) {
+	rung := e.p.Steps[i].Rung
+	if rung+1 < len(e.plan.Steps[i].Rungs) {
+		e.mark(i, rung+1, StepWaiting, why)
+		return
+	}
+	e.mark(i, rung, StepDone, why)
+}
+
+// settleRung waits until the rung's share is seen where it is observed; where it isn't, the read-back was enough.
+func (e *engine) settleRung(i int) {
+	rung, s := e.rung(i), &e.steps[i]
+	if !s.begun {
+		s.begun = true
+		if s.lastWrite == 0 { // taken over: what was read then is the read-back
+			s.lastWrite = e.startedAt
+		}
+	}
+	if rung.OldTTL > 0 {
+		if end := s.since + rung.OldTTL; e.now < end {
+			e.at(end)
+			return
+		}
+		e.mark(i, e.p.Steps[i].Rung, StepBaking, "")
+		return
+	}
+	if missing := e.unsettled(i, rung); missing == "" {
+		e.seenNow(true)
+		e.mark(i, e.p.Steps[i].Rung, StepBaking, "")
+		return
+	} else {
+		s.why = missing
+	}
+	end := s.since + rung.Settle.Within
+	if e.now < end {
+		e.at(end)
+		return
+	}
+	e.notSettled(i, rung, s.why)
+}
+
+func (e *engine) notSettled(i int, rung *RungPlan, missing string) {
+	text := fmt.Sprintf("%s rung %d isn't seen after %s: %s", e.stepName(i), e.p.Steps[i].Rung+1, rung.Settle.Within.Duration(), missing)
+	switch rung.Settle.Else {
+	case "go on":
+		e.mark(i, e.p.Steps[i].Rung, StepBaking, "not settled: "+missing)
+	case "back":
+		e.turnBack(e.p.LastTarget, []Cause{{Gate: "settle", Text: text}})
+	case "hold":
+	default:
+		e.ask(i, "settle", text, nil)
+	}
+}
+
+// unsettled names the first seat whose share isn't seen as wanted, "" if all are. Samples must be younger than the write.
+func (e *engine) unsettled(i int, rung *RungPlan) string {
+	s := &e.steps[i]
+	for _, seat := range sortedSeats(rung.Want) {
+		want := rung.Want[seat]
+		if !e.observed(seat) {
+			continue
+		}
+		seen, _, _, ok := e.board.Seen(e.now, seat)
+		from, _ := e.board.SeenFrom(seat)
+		if !ok || from < s.lastWrite {
+			return fmt.Sprintf("%s: no sample since the write", seat)
+		}
+		for _, room := range sortedKeys(want) {
+			was, known := s.was[seat]
+			if !arrived(rung.Settle, was[room], known, want[room], seen[room]) {
+				return fmt.Sprintf("%s: %s seen in %s, %s wanted", seat, percent(seen[room]), room, percent(want[room]))
+			}
+		}
+	}
+	return ""
+}
+
+// arrived tells whether a share is near enough: within the tolerance, or that part of the way from what was seen when the rung
+// began. A wanted share that isn't 0 is never settled by 0. A process that took over doesn't know where the way began: 2 points.
+func arrived(p SettlePlan, was int, known bool, want, seen int) bool {
+	switch {
+	case want != 0 && seen == 0:
+		return false
+	case p.Reach > 0 && known:
+		way := want - was
+		return (seen-was)*sign(way)*Whole >= p.Reach*abs(way)
+	case p.Reach > 0:
+		return abs(seen-want) <= 200
+	}
+	return abs(seen-want) <= p.Tolerance
+}
+
+func (e *engine) observed(seat Seat) bool {
+	for _, r := range e.plan.Routes {
+		if r.Name == seat.Route {
+			return r.Observed
+		}
+	}
+	return false
+}
+
+// bakeRung waits for one uninterrupted green stretch, with samples younger than the step's last write.
+func (e *engine) bakeRung(i int) {
+	rung, s := e.rung(i), &e.steps[i]
+	if s.lastWrite == 0 {
+		s.lastWrite = e.startedAt
+	}
+	if e.judged.Act != Advance {
+		s.green, s.why = 0, "held"
+		if limit := max(3*rung.Bake, 30*Minute); e.now >= s.since+limit {
+			e.askOnce(i, "bake", fmt.Sprintf("%s rung %d has been held for %s of baking", e.stepName(i), e.p.Steps[i].Rung+1, (e.now-s.since).Duration()))
+		} else {
+			e.at(s.since + limit)
+		}
+		return
+	}
+	if s.green == 0 {
+		s.green = e.now
+	}
+	if end := s.green + rung.Bake; e.now < end {
+		e.at(end)
+		return
+	}
+	if ok, why := e.board.GreenSince(e.now, e.vantage, s.lastWrite); !ok && !e.plan.Evacuate {
+		s.why = "waits for samples younger than the last write"
+		if len(why) > 0 {
+			s.why += " of " + why[0].Key()
+		}
+		return
+	}
+	e.withdrawQuestion(i, "bake")
+	e.nextRung(i, "")
+}
+
+func (e *engine) rung(i int) *RungPlan {
+	return &e.plan.Steps[i].Rungs[e.p.Steps[i].Rung]
+}
+
+// check asks what a check step asks; it goes on asking every 5 s until Within (1 m) is over, then asks a person.
+func (e *engine) check(i int) {
+	st, s := &e.plan.Steps[i], &e.steps[i]
+	if s.begun {
+		return
+	}
+	s.begun = true
+	gen := s.gen
+	finish := func(err error) {
+		if s.gen == gen && e.p.Phase == PhaseForward && e.p.Steps[i].State == StepWaiting {
+			e.checked(i, err)
+		}
+	}
+	if st.Check == nil || len(st.Check.Paths) == 0 {
+		finish(e.capacity(i))
+		return
+	}
+	e.start(readLimit, func(ctx context.Context) any {
+		return probeReply{e.w.Prober.Probe(ctx, st.Check.Room, st.Check.Host, st.Check.Paths)}
+	}, func(v any) {
+		err := v.(probeReply).err
+		if err == nil {
+			err = e.capacity(i)
+		}
+		finish(err)
+	}, func() { finish(errNoAnswer) })
+}
+
+type probeReply struct{ err error }
+
+func (e *engine) checked(i int, err error) {
+	st, s := &e.plan.Steps[i], &e.steps[i]
+	within := st.Within
+	if within == 0 {
+		within = Minute
+	}
+	switch {
+	case err == nil:
+		e.mark(i, 0, StepDone, "")
+	case e.now-s.since < within:
+		s.begun, s.retry, s.why = false, e.now+5*Second, err.Error()
+		e.at(s.retry)
+	case !st.Needed:
+		e.mark(i, 0, StepSkipped, "not needed, and failed: "+err.Error())
+	default:
+		s.begun = false
+		e.ask(i, "check", fmt.Sprintf("%s fails: %s", e.stepName(i), err), nil)
+	}
+}
+
+// capacity works out every room's load at each rung from here to the next checkpoint, at the rate now or at the declared peak.
+func (e *engine) capacity(i int) error {
+	c := e.plan.Steps[i].Check
+	if c == nil || c.Capacity == "" {
+		return nil
+	}
+	set, limit := cloneSet(e.set), float64(e.plan.Rules.Headroom)/Whole
+	for k := i + 1; k < len(e.plan.Steps) && e.plan.Steps[k].Kind != runbooks.StepCheckpoint; k++ {
+		for r := range e.plan.Steps[k].Rungs {
+			for seat, sh := range e.plan.Steps[k].Rungs[r].Want {
+				set[seat] = sh
+			}
+			if over := e.comp.OverCapacity(set, e.liveRates(), c.Capacity == "peak", limit, nil); len(over) > 0 {
+				return fmt.Errorf("at %s rung %d: %s", e.stepName(k), r+1, strings.Join(over, "; "))
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,183 @@
+package cutover
+
+import (
+	"fmt"
+	"slices"
+)
+
+// verify is the end of going back: the gates are asked again, with samples younger than the last write.
+//
+//	green                        start: over 3 (0 when a back step began it) · checkpoint: resting there, 3
+//	not within verifyWithin      6
+//	something left alone         4
+//	what led back is there too     on to the next earlier target
+func (e *engine) verify(target *Target) {
+	b := &e.backing
+	still := e.stillSick(target)
+	if t := e.earlier(target); t != "" && still == Back {
+		causes := append([]Cause{{Gate: "back", Text: fmt.Sprintf("at %s and %s is still past its limit", target.Name, e.plan.To)}}, e.judged.Causes...)
+		timing := b.timing
+		e.propose(Record{Kind: KindPhase, Phase: &PhaseMark{Phase: PhaseBack, Target: t, Causes: causes, Timing: &timing}}, true)
+		e.newPhase()
+		e.backing = backRun{timing: timing, overwrite: b.overwrite}
+		return
+	}
+	left := e.leftAlone(target)
+	if ok, _ := e.board.GreenSince(e.now, e.vantage, e.lastWrite); ok && e.seenBack() && still != Hold && e.judged.Act != Hold && e.judged.Act != Freeze {
+		x := ExitBack
+		switch {
+		case len(left) > 0:
+			x = ExitStopped
+		case b.planned:
+			x = ExitDone
+		}
+		e.endBack(target, x, left)
+		return
+	}
+	if end := b.readAt + verifyLimit; e.now < end {
+		e.at(end)
+		return
+	}
+	x := ExitNotVerified
+	if len(left) > 0 {
+		x = ExitStopped
+	}
+	e.endBack(target, x, left)
+}
+
+// stillSick judges the state at a checkpoint as if the run went forward from there: Back if what led back is there too, Hold as
+// long as that isn't known. The start is what was found: nothing is before it.
+func (e *engine) stillSick(target *Target) Act {
+	if target.Name == startTarget {
+		return Advance
+	}
+	v := e.vantage
+	v.Phase = PhaseForward
+	if t := e.p.Targets[e.earlier(target)]; t != nil {
+		v.Moved = e.compose().All[e.plan.To] - e.targetShare(t)[e.plan.To]
+	}
+	j := e.board.Judge(e.now, v)
+	e.at(j.Next)
+	if j.Act == Back {
+		return Back
+	}
+	if ok, _ := e.board.GreenSince(e.now, v, e.lastWrite); ok {
+		return Advance
+	}
+	return Hold
+}
+
+// earlier is the target recorded before one, "" if it is the start.
+func (e *engine) earlier(t *Target) string {
+	if t.Name == startTarget {
+		return ""
+	}
+	best := startTarget
+	bestAt := [2]int{-1, -1}
+	for _, name := range sortedKeys(e.p.Targets) {
+		o := e.p.Targets[name]
+		at := [2]int{o.Segment, o.Step}
+		if name == rungTarget || slices.Compare(at[:], []int{t.Segment, t.Step}) >= 0 {
+			continue
+		}
+		if slices.Compare(at[:], bestAt[:]) > 0 {
+			best, bestAt = name, at
+		}
+	}
+	if t.Name == rungTarget {
+		return e.p.LastTarget
+	}
+	return best
+}
+
+// leftAlone are the touched objects that don't hold the target's value because somebody else wrote them.
+func (e *engine) leftAlone(target *Target) []Cause {
+	var out []Cause
+	for _, o := range e.p.SortedObjects() {
+		if !o.Touched || o.Foreign == nil || o.Foreign.Gone {
+			continue
+		}
+		want := target.Want[o.ID]
+		if o.Foreign.Found == want {
+			continue
+		}
+		ours := o.Want
+		out = append(out, Cause{Gate: "object", Color: Amber, Seen: o.Foreign.Found, Limit: want,
+			Text: fmt.Sprintf("%s: recorded %s, ours %s, now %s by somebody else: left alone (`roomshift back --overwrite %s`)", o.ID.Object, want, ours, o.Foreign.Found, o.ID.Object)})
+	}
+	return out
+}
+
+// endBack is the end of going back: over at the start, resting at a checkpoint. After `rung` people are asked how to go on.
+func (e *engine) endBack(target *Target, x Exit, left []Cause) {
+	t := e.backing.timing
+	e.seenNow(true)
+	if target.Name == startTarget {
+		e.over(x, left)
+		return
+	}
+	e.propose(Record{Kind: KindPhase, Phase: &PhaseMark{Phase: PhaseResting, Target: target.Name, Exit: x, Causes: left, Timing: &t}}, true)
+	e.newPhase()
+	e.finish(x)
+}
+
+// seenBack tells whether the users are back, and notes when: each observed seat is seen within 2 points of what it holds, a name
+// within a fifth of what it moved, for resolvers that stretch TTLs keep the rest for hours.
+func (e *engine) seenBack() bool {
+	b := &e.backing
+	if b.timing.Seen > 0 {
+		return true
+	}
+	var last T
+	for _, s := range b.seats {
+		if !e.observed(s.seat) {
+			continue
+		}
+		from, at := e.board.SeenFrom(s.seat)
+		seen, _, _, ok := e.board.Seen(e.now, s.seat)
+		near, to := 200, e.plan.To
+		if e.planes[s.plane].Shows >= Second {
+			near = max(near, abs(s.from[to]-e.set[s.seat][to])/5)
+		}
+		if !ok || from < s.wroteAt || abs(seen[to]-e.set[s.seat][to]) > near {
+			return false
+		}
+		last = max(last, at)
+	}
+	b.timing.Seen = max(last, b.timing.Read)
+	if b.timing.Seen == 0 {
+		b.timing.Seen = e.now
+	}
+	return true
+}
+
+// page tells people every 5 minutes that going back isn't at its end, and what it waits for.
+func (e *engine) page() {
+	b := &e.backing
+	if b.pagedAt == 0 {
+		b.pagedAt = e.now
+	}
+	if e.now < b.pagedAt+5*Minute {
+		e.at(b.pagedAt + 5*Minute)
+		return
+	}
+	b.pagedAt = e.now
+	text := fmt.Sprintf("going back to %s isn't at its end after %s", e.p.Target, (e.now - b.timing.Decided).Duration())
+	for _, s := range b.seats {
+		if s.tries > 0 {
+			text += fmt.Sprintf("; %s failed %d times: %s", s.seat, s.tries, s.text)
+		}
+	}
+	e.note(text)
+}
+
+// targetShare is the composed share of a target's values.
+func (e *engine) targetShare(t *Target) Share {
+	set := cloneSet(e.set)
+	for seat, st := range e.seats {
+		if sh := e.goalShare(st, e.goals(st, t)); sh != nil {
+			set[seat] = sh
+		}
+	}
+	return e.comp.Compose(set, e.liveRates()).All
+}

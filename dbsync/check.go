@@ -1,0 +1,158 @@
+package dbsync
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"roomshift/cutover"
+)
+
+// Finding is what one check came to, on one master or, for a direction, for the room that receives. Room "" is the pair.
+// Do is what a person can do about it, "" when it is OK.
+type Finding struct {
+	Check  string
+	Room   cutover.Room
+	Seen   string
+	Wanted string
+	Do     string
+	OK     bool
+}
+
+// String is "threads · cloud · receiving thread Yes, applier No (error 1062) · both run · what to do".
+func (f Finding) String() string {
+	room := f.Room
+	if room == "" {
+		room = "pair"
+	}
+	s := f.Check + " · " + room + " · " + f.Seen + " · " + f.Wanted
+	if f.Do != "" {
+		s += " · " + f.Do
+	}
+	return s
+}
+
+// ringView is both sides as checks see them. Each check is a pure function of it.
+type ringView struct {
+	sides [2]side
+	same  bool      // both DSNs lead to one server
+	alive [2]string // why a side can't be shown to hear from its source, "" it heard
+}
+
+// checks are in the order in which a person would look: what makes the later ones meaningless comes first.
+var checks = []func(ringView) []Finding{
+	checkIdentity, checkRing, checkWriter, checkThreads, checkDelay, checkUntil, checkAlive, checkHeartbeat,
+	checkGTID, checkSets, checkLog, checkFilters, checkSkipping, checkTable,
+}
+
+// Check reads everything about the pair that a shift rests on, writes nothing, and judges it; it takes up to twice the
+// period of replication's heartbeat. Every check gives at least one finding, good or bad, in a fixed order. A master that
+// can't be asked is a finding of the check "answers", and then nothing else is judged. The error is ctx's only.
+func (r *Ring) Check(ctx context.Context) ([]Finding, error) {
+	var v ringView
+	var errs [2]error
+	var both sync.WaitGroup
+	for i, n := range r.nodes {
+		both.Go(func() { v.sides[i], errs[i] = n.readSide(ctx, r.timeout) })
+	}
+	both.Wait()
+	found, ok := answers(r, v, errs)
+	if !ok {
+		return found, ctx.Err()
+	}
+	if err := r.deeper(ctx, &v); err != nil {
+		return append(found, Finding{Check: "answers", Seen: err.Error(), Wanted: "an answer to every question",
+			Do: "look at the master and at roomshift's account on it"}), ctx.Err()
+	}
+	for _, check := range checks {
+		found = append(found, check(v)...)
+	}
+	return found, ctx.Err()
+}
+
+func answers(r *Ring, v ringView, errs [2]error) (found []Finding, ok bool) {
+	ok = true
+	for i, n := range r.nodes {
+		f := Finding{Check: "answers", Room: n.room, Seen: v.sides[i].version.String(), Wanted: "MariaDB 10.6 or later", OK: true}
+		if err := errs[i]; err != nil {
+			f.OK, ok = false, false
+			f.Seen, f.Do = err.Error(), "look at the address "+n.addr+", the server and roomshift's account on it"
+		}
+		found = append(found, f)
+	}
+	return found, ok
+}
+
+// deeper asks what takes more than one answer: whether both are one server, whether each hears its source, and the GTID
+// states, the fenced side's first: what is in it and not in the writer's later one never came from the writer.
+func (r *Ring) deeper(ctx context.Context, v *ringView) error {
+	var err error
+	if v.same, err = r.sameServer(ctx); err != nil {
+		return err
+	}
+	if v.same {
+		return nil // nothing else is worth a question
+	}
+	for _, i := range v.fencedFirst() {
+		n := r.nodes[i]
+		var state string
+		if err := n.bounded(ctx, r.timeout, func(ctx context.Context) error {
+			return n.db.QueryRowContext(ctx, "SELECT @@gtid_binlog_state").Scan(&state)
+		}); err != nil {
+			return err
+		}
+		v.sides[i].vars["gtid_binlog_state"] = state
+	}
+	var both sync.WaitGroup
+	var errs [2]error
+	for i, n := range r.nodes {
+		both.Go(func() { v.alive[i], errs[i] = n.hears(ctx, r.timeout, v.sides[i]) })
+	}
+	both.Wait()
+	return errors.Join(errs[:]...)
+}
+
+func (v ringView) fencedFirst() []int {
+	if fenced, err := parseReadOnly(v.sides[0].vars["read_only"]); err == nil && fenced {
+		return []int{0, 1}
+	}
+	return []int{1, 0}
+}
+
+func (n *node) bounded(ctx context.Context, timeout time.Duration, f func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	return n.fail(f(ctx))
+}
+
+// sameServer takes a lock with a name that nobody else has on one master and asks the other for its holder: only one server
+// can know it. Addresses and ids can't tell: proxies and copies have any.
+func (r *Ring) sameServer(ctx context.Context) (bool, error) {
+	name := "roomshift.same." + rand.Text()
+	var holder sql.NullInt64
+	a, b := r.nodes[0], r.nodes[1]
+	err := a.bounded(ctx, r.timeout, func(ctx context.Context) error {
+		conn, err := a.db.Conn(ctx)
+		if err != nil {
+			return err
+		}
+		defer conn.Close()
+		var got sql.NullInt64
+		if err := conn.QueryRowContext(ctx, "SELECT GET_LOCK(?, 0)", name).Scan(&got); err != nil {
+			return err
+		}
+		if got.Int64 != 1 {
+			return fmt.Errorf("a lock that nobody else can have wasn't given")
+		}
+		err = b.bounded(ctx, r.timeout, func(ctx context.Context) error {
+			return b.db.QueryRowContext(ctx, "SELECT IS_USED_LOCK(?)", name).Scan(&holder)
+		})
+		_, given := conn.ExecContext(ctx, "DO RELEASE_LOCK(?)", name)
+		return errors.Join(err, given)
+	})
+	return holder.Valid, err
+}

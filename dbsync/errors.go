@@ -1,0 +1,106 @@
+package dbsync
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+
+	"roomshift/cutover"
+
+	"github.com/go-sql-driver/mysql"
+)
+
+// ErrUnsupported says that a master is of a kind or version that this package can't judge.
+var ErrUnsupported = errors.New("not supported")
+
+// errLookAgain ends a round of Watch: the master that was the writer says that it isn't, or the other one says that it is.
+var errLookAgain = errors.New("the writer isn't where it was")
+
+// The errors of servers that mean something to us, by number.
+const (
+	noDatabase   = 1049
+	noTable      = 1146
+	badUser      = 1045
+	noDBRight    = 1044
+	noTableRight = 1142
+	noRight      = 1227
+	readOnlyNow  = 1290
+)
+
+// number is the server's error number, 0 if err is no answer of a server.
+func number(err error) uint16 {
+	var e *mysql.MySQLError
+	if errors.As(err, &e) {
+		return e.Number
+	}
+	return 0
+}
+
+// say is err for people: what happened and what to do. It has no part of the DSN but the address.
+func say(err error) string {
+	switch number(err) {
+	case noDatabase, noTable:
+		return "the table roomshift.heartbeat isn't there: make it with `roomshift check --live --init`"
+	case badUser:
+		return "access denied (1045): look at the user and password in its DSN"
+	case noDBRight, noTableRight, noRight:
+		return fmt.Sprintf("the account lacks a right: %v: give it what dbsync.Grants lists", err)
+	}
+	var dial *net.OpError
+	switch {
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &dial) && dial.Timeout():
+		return "no answer in time"
+	case errors.Is(err, mysql.ErrInvalidConn):
+		return "the connection was lost"
+	}
+	return err.Error()
+}
+
+// reason is err as a sample carries it. What a server answered is an error of it; all else is no answer.
+func reason(err error) cutover.Reason {
+	var u unknown
+	switch {
+	case errors.As(err, &u):
+		return u.reason
+	case number(err) != 0 || errors.Is(err, ErrUnsupported):
+		return cutover.Reason("error: " + err.Error())
+	}
+	return cutover.NoAnswer + cutover.Reason(": "+err.Error())
+}
+
+// unknown is a reason on its way as an error.
+type unknown struct{ reason cutover.Reason }
+
+func (u unknown) Error() string { return string(u.reason) }
+
+// noData is the reason for an answer that says nothing about lag.
+func noData(format string, args ...any) unknown {
+	return unknown{cutover.NoData + cutover.Reason(": "+fmt.Sprintf(format, args...))}
+}
+
+// nodeError names the master before the words of say, and keeps err for errors.As.
+type nodeError struct {
+	room cutover.Room
+	err  error
+}
+
+func (e nodeError) Error() string { return "master in " + e.room + ": " + say(e.err) }
+func (e nodeError) Unwrap() error { return e.err }
+
+func (n *node) fail(err error) error {
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, errLookAgain) || errors.As(err, new(unknown)) || errors.As(err, new(nodeError)) {
+		return err
+	}
+	return nodeError{n.room, err}
+}
+
+// isOneOf tells whether err is a server's answer with one of these numbers.
+func isOneOf(err error, numbers ...uint16) bool {
+	n := number(err)
+	return n != 0 && slices.Contains(numbers, n)
+}

@@ -1,0 +1,398 @@
+package dbsync
+
+import (
+	"database/sql"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"roomshift/cutover"
+	"roomshift/lab/server"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+)
+
+// fast is a watch that the tests can wait for.
+var fast = WatchOptions{Every: 200 * time.Millisecond, MaxAge: 2 * time.Second}
+
+// watched is a watch of the healed lab in which both directions are known.
+func watched(t *testing.T) *readings {
+	t.Helper()
+	heal(t)
+	g := watch(t, openLab(t, labPair()), fast)
+	for _, room := range lab.Rooms {
+		g.await(t, 0, room, 10*time.Second, "known", known)
+	}
+	t.Cleanup(func() {
+		g.end()
+		heal(t)
+	})
+	return g
+}
+
+func atLeast(lag float64) func(Reading) bool {
+	return func(r Reading) bool { return r.LowerBound && r.Lo >= lag }
+}
+
+func unknownFor(words ...string) func(Reading) bool {
+	return func(r Reading) bool {
+		for _, w := range words {
+			if !strings.Contains(string(r.Unknown), w) {
+				return false
+			}
+		}
+		return r.Unknown != ""
+	}
+}
+
+func idle(r Reading) bool { return r.Idle }
+
+// TestCutForth: what is cut grows by itself and is said again in time; the way back is idle, for its heartbeats still come.
+func TestCutForth(t *testing.T) {
+	g := watched(t)
+	n := g.count()
+	lab.Cut("home", "cloud")
+	g.await(t, n, "cloud", 5*time.Second, "a lower bound of 1 s", atLeast(1))
+	n = g.count()
+	g.await(t, n, "home", 5*time.Second, "idle", idle)
+	g.await(t, n, "cloud", 5*time.Second, "a lower bound of 2 s", atLeast(2))
+	fresh, _, _ := g.since(n)
+	var last cutover.T
+	for _, r := range fresh {
+		if r.To != "cloud" {
+			continue
+		}
+		if known(r) {
+			t.Errorf("%s while the line is cut", show(r))
+		}
+		if last != 0 && r.At-last > cutover.T(fast.Every)*3 {
+			t.Errorf("nothing was said for %v", (r.At - last).Duration())
+		}
+		last = r.At
+	}
+	n = g.count()
+	lab.Heal()
+	for _, room := range lab.Rooms {
+		g.await(t, n, room, 10*time.Second, "known again", known)
+	}
+}
+
+func TestCutBack(t *testing.T) {
+	g := watched(t)
+	n := g.count()
+	lab.Cut("cloud", "home")
+	g.await(t, n, "home", 5*time.Second, "a lower bound of 1 s", atLeast(1))
+	r := g.await(t, g.count(), "cloud", 5*time.Second, "known", known)
+	if r.Lo > 0.5 {
+		t.Errorf("%s though only the way back is cut", show(r))
+	}
+}
+
+// TestCutBoth: the line is cut. Nobody says that the way back is idle once its heartbeats must have come.
+func TestCutBoth(t *testing.T) {
+	g := watched(t)
+	n := g.count()
+	lab.Cut("home", "cloud")
+	lab.Cut("cloud", "home")
+	g.await(t, n, "cloud", 5*time.Second, "a lower bound of 1 s", atLeast(1))
+	notIdle := g.await(t, n, "home", 10*time.Second, "unknown, or a lower bound of 1 s", func(r Reading) bool {
+		return r.Unknown != "" || r.LowerBound && r.Lo >= 1
+	})
+	fresh, _, _ := g.since(n)
+	for _, r := range fresh {
+		if r.To == "home" && r.At > notIdle.At && (r.Idle || known(r)) {
+			t.Errorf("%s after it was known that the line is cut", show(r))
+		}
+	}
+}
+
+// TestCutWhileIdle: a direction that was idle and is then cut looks the same, but for its heartbeats.
+func TestCutWhileIdle(t *testing.T) {
+	g := watched(t)
+	n := g.count()
+	lab.Cut("home", "cloud")
+	g.await(t, n, "home", 10*time.Second, "idle", idle)
+	lab.Cut("cloud", "home")
+	cut, n := clock(), g.count()
+	g.await(t, n, "home", 10*time.Second, "unknown", unknownFor("no data", "heartbeat", "hasn't come"))
+	fresh, _, _ := g.since(n)
+	for _, r := range fresh {
+		if r.Idle && r.At > cut+3*cutover.Second {
+			t.Errorf("idle %v after the cut", (r.At - cut).Duration())
+		}
+	}
+}
+
+func TestStoppedAppliers(t *testing.T) {
+	g := watched(t)
+	n := g.count()
+	run(t, "cloud", "STOP SLAVE SQL_THREAD")
+	g.await(t, n, "cloud", 5*time.Second, "a lower bound of 1 s", atLeast(1))
+	g.await(t, n, "home", 5*time.Second, "idle", idle)
+	run(t, "cloud", "START SLAVE")
+	n = g.count()
+	g.await(t, n, "cloud", 5*time.Second, "known", known)
+	n = g.count()
+	run(t, "home", "STOP SLAVE SQL_THREAD") // the position wait answers NULL
+	g.await(t, n, "home", 5*time.Second, "unknown", unknownFor("no data", "into home", "applier No"))
+	g.await(t, g.count(), "cloud", 5*time.Second, "known", known)
+	run(t, "home", "START SLAVE", "STOP SLAVE IO_THREAD")
+	g.await(t, g.count(), "home", 5*time.Second, "unknown", unknownFor("receiving thread No"))
+}
+
+// TestFrozenSource: a server that stands still answers nothing, and its lag is never 0.
+func TestFrozenSource(t *testing.T) {
+	for _, room := range []string{"home", "cloud"} {
+		t.Run(room, func(t *testing.T) {
+			g := watched(t)
+			if err := lab.Master(room).Freeze(); err != nil {
+				t.Fatal(err)
+			}
+			frozen, n := clock(), g.count()
+			for _, to := range lab.Rooms {
+				g.await(t, n, to, 10*time.Second, "unknown", unknownFor("no answer", "master in "+room))
+			}
+			fresh, _, _ := g.since(n)
+			if err := lab.Master(room).Thaw(); err != nil {
+				t.Fatal(err)
+			}
+			for _, r := range fresh {
+				if (known(r) || r.Idle) && r.At > frozen {
+					t.Errorf("%s at %v, %v after %s was frozen", show(r), r.At.Duration(), (r.At - frozen).Duration(), room)
+				}
+			}
+			for _, to := range lab.Rooms {
+				g.await(t, n, to, 10*time.Second, "known again", known)
+			}
+		})
+	}
+}
+
+// TestKilledWriter: gone, back and fenced, opened: unknown, unknown, known.
+func TestKilledWriter(t *testing.T) {
+	g := watched(t)
+	n := g.count()
+	lab.Master("home").Kill()
+	g.await(t, n, "cloud", 10*time.Second, "unknown", unknownFor("no answer"))
+	g.await(t, n, "home", 10*time.Second, "unknown", unknownFor("no answer"))
+	if err := lab.Master("home").Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	g.await(t, g.count(), "home", 10*time.Second, "without a writer", unknownFor("no writer", "home", "cloud"))
+	run(t, "home", "SET GLOBAL read_only=0")
+	for _, room := range lab.Rooms {
+		g.await(t, g.count(), room, 15*time.Second, "known", known)
+	}
+}
+
+// TestMovedWriter: the heartbeat follows the writer, and nothing is written where it was.
+func TestMovedWriter(t *testing.T) {
+	g := watched(t)
+	run(t, "home", "SET GLOBAL read_only=1")
+	g.await(t, g.count(), "home", 5*time.Second, "without a writer", unknownFor("no writer"))
+	wrote := ownGTIDs(t, "home")
+	run(t, "cloud", "SET GLOBAL read_only=0")
+	n := g.count()
+	g.gather(t, "home", clock(), 3)
+	g.await(t, n, "cloud", 5*time.Second, "known", known)
+	if now := ownGTIDs(t, "home"); now != wrote {
+		t.Errorf("home's own transactions went from %d to %d after it was fenced", wrote, now)
+	}
+	if heartbeats(t, "cloud", "cloud") == 0 {
+		t.Error("there is no heartbeat of the new writer")
+	}
+	run(t, "home", "SET GLOBAL read_only=0")
+	g.await(t, g.count(), "home", 5*time.Second, "two writers", unknownFor("two writers", "home", "cloud"))
+}
+
+// ownGTIDs is how far a master's own stream is.
+func ownGTIDs(t *testing.T, room string) uint64 {
+	t.Helper()
+	var text string
+	if err := lab.Master(room).DB().QueryRowContext(t.Context(), "SELECT @@gtid_binlog_state").Scan(&text); err != nil {
+		t.Fatal(err)
+	}
+	state, err := parseState(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := uint64(lab.Master(room).ID)
+	return state[stream{id, id}]
+}
+
+// heartbeats is the number of the last heartbeat of a writer, as a master has it.
+func heartbeats(t *testing.T, at, writer string) uint64 {
+	t.Helper()
+	var seq uint64
+	err := lab.Master(at).DB().QueryRowContext(t.Context(), "SELECT seq FROM roomshift.heartbeat WHERE pair='feed-db' AND room=?", writer).Scan(&seq)
+	if err != nil && err != sql.ErrNoRows {
+		t.Fatal(err)
+	}
+	return seq
+}
+
+// TestWritesNothingElse: every transaction of the writer is a heartbeat, and there is none on the fenced master. The account
+// here may pass read_only by; roomshift doesn't.
+func TestWritesNothingElse(t *testing.T) {
+	heal(t)
+	p := labPair()
+	p.DSN = [2]string{lab.Master("home").DSN(server.Admin), lab.Master("cloud").DSN(server.Admin)}
+	home, cloud, beats := ownGTIDs(t, "home"), ownGTIDs(t, "cloud"), heartbeats(t, "home", "home")
+	r := openLab(t, p)
+	g := watch(t, r, fast)
+	g.gather(t, "home", 0, 5)
+	run(t, "home", "SET GLOBAL read_only=1") // fenced under the watch's feet: an admin's INSERT would pass
+	g.await(t, g.count(), "home", 5*time.Second, "without a writer", unknownFor("no writer"))
+	fencedAt := ownGTIDs(t, "home")
+	g.await(t, g.count(), "home", 5*time.Second, "without a writer", unknownFor("no writer"))
+	if _, err := r.Check(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	g.end()
+	wrote := ownGTIDs(t, "home") - home
+	if beat := heartbeats(t, "home", "home") - beats; wrote != beat || beat < 5 {
+		t.Errorf("%d transactions on the writer, %d of them heartbeats", wrote, beat)
+	}
+	if now := ownGTIDs(t, "home"); now != fencedAt {
+		t.Errorf("%d transactions after the fence", now-fencedAt)
+	}
+	if now := ownGTIDs(t, "cloud"); now != cloud {
+		t.Errorf("%d transactions on the fenced master", now-cloud)
+	}
+	heal(t)
+}
+
+// TestPassive: nothing is written at all; what others write gives lower bounds, and nothing else is known.
+func TestPassive(t *testing.T) {
+	heal(t)
+	home, cloud := ownGTIDs(t, "home"), ownGTIDs(t, "cloud")
+	o := fast
+	o.Passive = true
+	g := watch(t, openLab(t, labPair()), o)
+	for _, room := range lab.Rooms {
+		g.await(t, 0, room, 5*time.Second, "unknown", unknownFor("no data", "writes nothing here"))
+	}
+	if ownGTIDs(t, "home") != home || ownGTIDs(t, "cloud") != cloud {
+		t.Error("a passive watch wrote something")
+	}
+	lab.Delay("home", "cloud", 400*time.Millisecond)
+	lab.Delay("cloud", "home", 600*time.Millisecond)
+	load(t, "10 a second")
+	g.await(t, 0, "cloud", 10*time.Second, "a lower bound", atLeast(0.3))
+	g.await(t, 0, "home", 10*time.Second, "a lower bound", atLeast(0.5))
+	all, _, _ := g.since(0)
+	for _, r := range all {
+		if known(r) {
+			t.Errorf("%s, but nobody knows when it was written", show(r))
+		}
+	}
+	heal(t)
+}
+
+// TestThirdMaster: home receives from a third master in cloud's place, then from both. Positions of one mean nothing to the
+// other, so the way back is unknown; the checks name it.
+func TestThirdMaster(t *testing.T) {
+	g := watched(t)
+	third, err := server.StartMaster(t.Context(), t.TempDir(), server.MasterOptions{Name: "third", ID: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(third.Close)
+	t.Cleanup(func() {
+		repoint(t, "home")
+		heal(t)
+	})
+	password, _, _ := strings.Cut(strings.TrimPrefix(third.DSN(server.Repl), "repl:"), "@")
+	from := fmt.Sprintf("MASTER_HOST='127.0.0.1', MASTER_PORT=%d, MASTER_USER='repl', MASTER_PASSWORD='%s', MASTER_USE_GTID=slave_pos", third.Port, password)
+	run(t, "home", "CHANGE MASTER 'third' TO "+from, "START SLAVE 'third'")
+	g.await(t, g.count(), "home", 10*time.Second, "unknown", unknownFor("home replicates from 2 sources"))
+	bad := failed(t, "ring", "home")
+	if !strings.Contains(bad.Seen, "server_id 3") || !strings.Contains(bad.Seen, "server_id 2") {
+		t.Errorf("the ring check saw %q, want both sources", bad.Seen)
+	}
+	run(t, "home", "STOP ALL SLAVES", "RESET SLAVE 'third' ALL", "CHANGE MASTER TO "+from, "START SLAVE")
+	g.await(t, g.count(), "home", 10*time.Second, "unknown", unknownFor("the server with id 3", "want 2"))
+	bad = failed(t, "ring", "home")
+	if !strings.Contains(bad.Seen, "server_id 3") {
+		t.Errorf("the ring check saw %q, want the third master", bad.Seen)
+	}
+}
+
+// TestLook asks both, and says which can't be asked.
+func TestLook(t *testing.T) {
+	heal(t)
+	rings := Rings{"feed-db": openLab(t, labPair())}
+	seen, err := rings.Look(t.Context(), "feed-db")
+	want := cutover.Seen{ReadOnly: map[cutover.Room]bool{"home": false, "cloud": true}, Why: map[cutover.Room]string{}}
+	if err != nil || !cmp.Equal(seen, want) || seen.Writer() != "home" {
+		t.Errorf("saw %+v, %v; want home to be the writer", seen, err)
+	}
+	if _, err := rings.Look(t.Context(), "user-db"); err == nil || !strings.Contains(err.Error(), "user-db") {
+		t.Errorf("a pair that isn't open: %v", err)
+	}
+	p := labPair()
+	p.DSN[1] = strings.Replace(p.DSN[1], "roomshift:", "roomshift:x", 1)
+	seen, err = openLab(t, p).Look(t.Context())
+	if err != nil || seen.Writer() != "" || !strings.Contains(seen.Why["cloud"], "access denied (1045)") {
+		t.Errorf("saw %+v, %v; want cloud not to be asked", seen, err)
+	}
+}
+
+// TestLeavesNothing: when Watch has returned and the ring is closed, nothing of them runs.
+func TestLeavesNothing(t *testing.T) {
+	heal(t)
+	before := goleak.IgnoreCurrent()
+	r, err := Open(labPair())
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := watch(t, r, fast)
+	lab.Delay("home", "cloud", 300*time.Millisecond) // some heartbeats are under way when it ends
+	g.gather(t, "cloud", 0, 5)
+	began := time.Now()
+	g.end()
+	if took := time.Since(began); took > time.Second {
+		t.Errorf("Watch took %v to return", took)
+	}
+	r.Close()
+	lab.Heal()
+	goleak.VerifyNone(t, before)
+}
+
+// TestInitTwice: a table that is there costs no transaction; one of another form is refused.
+func TestInitTwice(t *testing.T) {
+	heal(t)
+	r, wrote := openLab(t, labPair()), ownGTIDs(t, "home")
+	if err := r.Init(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if now := ownGTIDs(t, "home"); now != wrote {
+		t.Errorf("%d transactions for a table that was there", now-wrote)
+	}
+	run(t, "home", "ALTER TABLE roomshift.heartbeat ADD COLUMN more INT")
+	t.Cleanup(func() { run(t, "home", "ALTER TABLE roomshift.heartbeat DROP COLUMN more") })
+	if err := r.Init(t.Context()); err == nil || !strings.Contains(err.Error(), "more") {
+		t.Errorf("a table with another column: %v", err)
+	}
+}
+
+// TestMissingTable: what to do is in the reason.
+func TestMissingTable(t *testing.T) {
+	heal(t)
+	run(t, "home", "RENAME TABLE roomshift.heartbeat TO roomshift.away")
+	t.Cleanup(func() {
+		run(t, "home", "RENAME TABLE roomshift.away TO roomshift.heartbeat")
+		heal(t)
+	})
+	if err := lab.Await(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	g := watch(t, openLab(t, labPair()), fast)
+	g.await(t, 0, "cloud", 5*time.Second, "unknown", unknownFor("roomshift.heartbeat", "--init"))
+	bad := failed(t, "table", "home")
+	if !strings.Contains(bad.Do, "--init") {
+		t.Errorf("the table check says %q", bad.Do)
+	}
+}

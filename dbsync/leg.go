@@ -1,0 +1,75 @@
+package dbsync
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+
+	"roomshift/cutover"
+)
+
+// follow waits until a heartbeat is on Y, and then until Y's binlog up to it is back on X. Its error ends the round: a
+// connection that broke, or a writer that moved. A wait that can't say anything is Unknown in its direction and ends nothing.
+func (s *session) follow(ctx context.Context, sl *slot, h beat) error {
+	defer func() { s.forth.end(h.seq, s.now()) }()
+	v, ok, err := s.goForth(ctx, sl.y, h)
+	if err != nil || !ok {
+		return err
+	}
+	if s.noBack != nil {
+		s.back.unknown(reason(s.noBack), s.now())
+		return nil
+	}
+	s.back.begin(h.seq, v.read)
+	defer func() { s.back.end(h.seq, s.now()) }()
+	return s.comeBack(ctx, sl.x, h, v)
+}
+
+func (s *session) goForth(ctx context.Context, conn *sql.Conn, h beat) (arrival, bool, error) {
+	var notYet cutover.T // when it was proven last that it isn't there
+	for {
+		a, v, err := s.waitGTID(ctx, conn, h.gtid, s.now()-h.acked)
+		a.notYet = notYet
+		var u unknown
+		switch {
+		case errors.As(err, &u):
+			s.forth.unknown(u.reason, s.now())
+			return v, false, nil
+		case err != nil:
+			return v, false, s.y.fail(err)
+		case a.reached:
+			lo, hi := forthLag(h, a)
+			s.forth.arrived(h.seq, lo, hi, h.sent, a.told(), a.got)
+			v.after = arrived(h, a)
+			return v, true, nil
+		}
+		if at, ok := a.notBefore(); ok {
+			notYet = at
+			s.forth.notYet(h.seq, h.sent, at, a.got)
+		}
+	}
+}
+
+func (s *session) comeBack(ctx context.Context, conn *sql.Conn, h beat, v arrival) error {
+	var notYet cutover.T // when it was proven last that it isn't there
+	for {
+		a, err := s.waitPosition(ctx, conn, h, v.pos, s.now()-v.read)
+		a.notYet = notYet
+		var u unknown
+		switch {
+		case errors.As(err, &u):
+			s.back.unknown(u.reason, s.now())
+			return nil
+		case err != nil:
+			return s.x.fail(err)
+		case a.reached:
+			lo, hi := backLag(v, a)
+			s.back.arrived(h.seq, lo, hi, v.after, a.told(), a.got)
+			return nil
+		}
+		if at, ok := a.notBefore(); ok {
+			notYet = at
+			s.back.notYet(h.seq, v.after, at, a.got)
+		}
+	}
+}

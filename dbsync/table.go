@@ -1,0 +1,82 @@
+package dbsync
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Grants is what the account of roomshift needs on each master, and no more: {user} stands for it. It must not have READ_ONLY
+// ADMIN or SUPER, so that the server itself keeps it from writing on the fenced side. CREATE is for Init only and may be left
+// out where the DBA makes the table (HeartbeatTable).
+var Grants = []string{
+	"GRANT SLAVE MONITOR, BINLOG MONITOR, PROCESS ON *.* TO {user}",
+	"GRANT CREATE, SELECT, INSERT, UPDATE ON roomshift.* TO {user}",
+}
+
+// HeartbeatTable makes the only table that roomshift writes to: one small row for each pair and room.
+var HeartbeatTable = []string{
+	"CREATE DATABASE IF NOT EXISTS roomshift",
+	`CREATE TABLE IF NOT EXISTS roomshift.heartbeat (
+  pair  VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+  room  VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+  epoch BIGINT UNSIGNED NOT NULL,
+  seq   BIGINT UNSIGNED NOT NULL,
+  PRIMARY KEY (pair, room)
+) ENGINE=InnoDB`,
+}
+
+var heartbeatColumns = []string{"epoch", "pair", "room", "seq"}
+
+// Init makes roomshift.heartbeat on the writer, from where it replicates to the other master. A table that is there is left as
+// it is; one with other columns is an error, as is a pair without exactly one writer.
+func (r *Ring) Init(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, r.timeout)
+	defer cancel()
+	x, _, err := r.writer(ctx)
+	if err != nil {
+		return fmt.Errorf("make roomshift.heartbeat of pair %s: %w", r.name, err)
+	}
+	columns, err := x.heartbeatTable(ctx)
+	if err != nil {
+		return fmt.Errorf("look for roomshift.heartbeat of pair %s: %w", r.name, x.fail(err))
+	}
+	if columns != nil {
+		// IF NOT EXISTS would be logged and replicated even so: what is there costs no write.
+		return sameColumns(columns)
+	}
+	for _, statement := range HeartbeatTable {
+		if _, err := x.db.ExecContext(ctx, statement); err != nil {
+			return fmt.Errorf("make roomshift.heartbeat of pair %s: %w", r.name, x.fail(err))
+		}
+	}
+	return nil
+}
+
+// heartbeatTable is the table's columns, sorted; nil if there is none.
+func (n *node) heartbeatTable(ctx context.Context) ([]string, error) {
+	rows, err := n.db.QueryContext(ctx, "SELECT column_name FROM information_schema.columns "+
+		"WHERE table_schema='roomshift' AND table_name='heartbeat' ORDER BY column_name")
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var columns []string
+	for rows.Next() {
+		var c string
+		if err := rows.Scan(&c); err != nil {
+			return nil, err
+		}
+		columns = append(columns, strings.ToLower(c))
+	}
+	return columns, rows.Err()
+}
+
+func sameColumns(columns []string) error {
+	if slices.Equal(columns, heartbeatColumns) {
+		return nil
+	}
+	return fmt.Errorf("roomshift.heartbeat has the columns %s, want %s: drop it, or rename it away, then `roomshift check --live --init`",
+		strings.Join(columns, ", "), strings.Join(heartbeatColumns, ", "))
+}

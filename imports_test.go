@@ -1,0 +1,111 @@
+// Package roomshift_test holds what is true of the repository as a whole.
+package roomshift_test
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// rules say which packages may import what, and why.
+var rules = []struct {
+	in     string   // folder, and all below it
+	only   []string // prefixes that may be imported beside the standard library; nil: anything but deny
+	deny   []string
+	except []string // folders below in
+	why    string
+}{
+	{in: "cutover", only: []string{"roomshift/runbooks"}, deny: []string{"net", "net/http"},
+		except: []string{"cutover/sim", "cutover/journal", "cutover/cutovertest"},
+		why:    "the engine has no network: what it needs of the world comes through cutover.World"},
+	{in: "cutover/sim", only: []string{"roomshift/cutover", "roomshift/runbooks"}, deny: []string{"net", "net/http"},
+		why: "simulated rooms are memory and a virtual clock"},
+	{in: "cutover/journal", only: []string{"roomshift/cutover", "golang.org/x/sys"}, why: "a journal is records and a file"},
+	{in: "runbooks", only: []string{"go.yaml.in/yaml/v3"}, why: "the language knows no server and no engine"},
+	{in: "consul", only: []string{"roomshift/cutover", "github.com/hashicorp/consul/api"}, why: "adapters import the engine for its words, and never each other"},
+	{in: "dbsync", only: []string{"roomshift/cutover", "github.com/go-sql-driver/mysql"}, why: "adapters import the engine for its words, and never each other"},
+	{in: "metrics", only: []string{"roomshift/cutover", "roomshift/runbooks", "github.com/prometheus/"}, why: "adapters import the engine for its words, and never each other"},
+}
+
+// owners are the only folders that import a client library.
+var owners = map[string][]string{
+	"github.com/hashicorp/consul/api":     {"consul", "lab"},
+	"github.com/go-sql-driver/mysql":      {"dbsync", "lab"},
+	"github.com/prometheus/client_golang": {"metrics", "lab"},
+	"github.com/urfave/cli/v2":            {"cmd"},
+}
+
+func TestImports(t *testing.T) {
+	seen := 0
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		seen++
+		for _, spec := range f.Imports {
+			name, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				return err
+			}
+			checkImport(t, filepath.ToSlash(path), name)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if seen < 20 {
+		t.Fatalf("only %d files were looked at", seen)
+	}
+}
+
+func checkImport(t *testing.T, path, name string) {
+	t.Helper()
+	for _, r := range rules {
+		if !below(path, r.in) || anyBelow(path, r.except) {
+			continue
+		}
+		outside := strings.Contains(strings.Split(name, "/")[0], ".") || strings.HasPrefix(name, "roomshift/")
+		for _, d := range r.deny {
+			if name == d {
+				t.Errorf("%s imports %s: %s", path, name, r.why)
+			}
+		}
+		if outside && r.only != nil && !anyPrefix(name, r.only) {
+			t.Errorf("%s imports %s: %s", path, name, r.why)
+		}
+	}
+	for lib, folders := range owners {
+		if strings.HasPrefix(name, lib) && !anyBelow(path, folders) {
+			t.Errorf("%s imports %s: only %s may, so that there is one place to look", path, name, strings.Join(folders, " and "))
+		}
+	}
+}
+
+func below(path, dir string) bool { return strings.HasPrefix(path, dir+"/") }
+
+func anyBelow(path string, dirs []string) bool {
+	for _, d := range dirs {
+		if below(path, d) {
+			return true
+		}
+	}
+	return false
+}
+
+func anyPrefix(s string, ps []string) bool {
+	for _, p := range ps {
+		if strings.HasPrefix(s, p) {
+			return true
+		}
+	}
+	return false
+}

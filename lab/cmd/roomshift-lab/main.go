@@ -1,0 +1,122 @@
+// Command roomshift-lab starts two real rooms on this machine and keeps them until it is told to end. Faults are typed.
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"roomshift/lab"
+	"roomshift/lab/server"
+)
+
+func main() {
+	if err := run(os.Args[1:], os.Stdin, os.Stdout); err != nil {
+		if !errors.Is(err, flag.ErrHelp) {
+			fmt.Fprintln(os.Stderr, "roomshift-lab:", err)
+		}
+		os.Exit(1)
+	}
+}
+
+func run(args []string, in io.Reader, out io.Writer) error {
+	flags := flag.NewFlagSet("roomshift-lab", flag.ContinueOnError)
+	var o lab.Options
+	flags.StringVar(&o.Dir, "dir", "", "the folder for everything (default: a temporary one, removed at the end)")
+	flags.Float64Var(&o.PerSecond, "rate", 200, "requests in a second")
+	flags.IntVar(&o.Enter, "enter", 10, "of a hundred requests, so many enter by the cloud")
+	flags.IntVar(&o.Percent, "percent", 3, "what home's gateway sends to the cloud at first")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if flags.NArg() > 0 {
+		return fmt.Errorf("%q isn't understood: flags only", flags.Arg(0))
+	}
+	if o.Percent == 0 {
+		o.Percent = -1 // the option's way of saying none
+	}
+	if o.Dir == "" {
+		dir, err := os.MkdirTemp("", "roomshift-lab-")
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(dir)
+		o.Dir = dir
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
+	fmt.Fprintln(out, "starting two MariaDB, two Consul, two Prometheus, two gateways, two services and the load: some 15 s")
+	l, err := lab.Start(ctx, o)
+	if err != nil {
+		if errors.Is(err, server.ErrMissing) {
+			return fmt.Errorf("%w (make deps installs what the lab needs)", err)
+		}
+		return err
+	}
+	defer func() {
+		fmt.Fprintln(out, "ending everything")
+		l.Stop()
+	}()
+	fmt.Fprint(out, welcome(l))
+	return serve(ctx, l, in, out)
+}
+
+// welcome says where everything is and what to type.
+func welcome(l *lab.Lab) string {
+	return fmt.Sprintf(`
+The lab runs. %s holds:
+  rooms.yaml   what exists
+  out.yaml     to 60 %% in the cloud     drill.yaml   a little, then exactly back     home.yaml   home again
+  env          what roomshift needs in its environment (secrets)
+
+In another terminal, in roomshift's folder:
+  . %s
+  go run ./cmd/roomshift check --live --init %s
+  go run ./cmd/roomshift run %s
+
+Requests enter at %s (home) and %s (cloud). Faults are typed here:
+
+%s
+`, l.Dir, l.EnvFile(), l.Runbook("out"), l.Runbook("out"), l.Gateway(lab.Home), l.Gateway(lab.Cloud), lab.Help)
+}
+
+// serve carries out what is typed until somebody ends the lab. The end of the input ends nothing: the lab may run behind a
+// script.
+func serve(ctx context.Context, l *lab.Lab, in io.Reader, out io.Writer) error {
+	lines := make(chan string)
+	go func() {
+		defer close(lines)
+		for s := bufio.NewScanner(in); s.Scan(); {
+			select {
+			case lines <- s.Text():
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case line, ok := <-lines:
+			if !ok {
+				lines = nil
+				continue
+			}
+			if line == "quit" || line == "exit" {
+				return nil
+			}
+			said, err := l.Do(ctx, line)
+			if err != nil {
+				said = fmt.Sprintln(err)
+			}
+			fmt.Fprint(out, said)
+		}
+	}
+}

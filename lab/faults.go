@@ -1,0 +1,240 @@
+package lab
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// State is what a fault makes of a server.
+type State string
+
+// Down: ended as by kill -9, connections are refused. Frozen: it stands still, connections hang. Up: it runs.
+const (
+	Up     State = "up"
+	Down   State = "down"
+	Frozen State = "frozen"
+)
+
+// Lag delays what one master receives from the other by d; 0 ends it.
+func (l *Lab) Lag(from, to string, d time.Duration) { l.Ring.Delay(from, to, d) }
+
+// Cut cuts the line between the rooms: replication both ways, requests that cross, writes from the other room. Both rooms
+// serve on, each by itself.
+func (l *Lab) Cut() {
+	l.Ring.Cut(Home, Cloud)
+	l.Ring.Cut(Cloud, Home)
+	for _, p := range l.lines {
+		p.Cut()
+	}
+}
+
+// Errors makes a part (0..1) of what a room's service is asked fail; 0 ends it.
+func (l *Lab) Errors(room string, part float64) { l.services[room].errors.Store(int64(part * 1e6)) }
+
+// Applier stops or starts the thread of a room's master that applies what the other wrote.
+func (l *Lab) Applier(ctx context.Context, room string, run bool) error {
+	statement := "STOP SLAVE SQL_THREAD"
+	if run {
+		statement = "START SLAVE SQL_THREAD"
+	}
+	if _, err := l.Ring.Master(room).DB().ExecContext(ctx, statement); err != nil {
+		return fmt.Errorf("%s on the master of %s: %w", statement, room, err)
+	}
+	l.stopped[room] = !run
+	return nil
+}
+
+// Consul takes a room's Consul away, or brings it back with all it had.
+func (l *Lab) Consul(ctx context.Context, room string, s State) error {
+	c := l.Consuls[room]
+	switch s {
+	case Frozen:
+		return c.Freeze()
+	case Down:
+		c.Kill()
+		return nil
+	default:
+		_ = c.Thaw() // one that ended can't be thawed
+		if err := c.Start(ctx); err != nil {
+			return err
+		}
+		return l.awaitKey(ctx, room)
+	}
+}
+
+// awaitKey waits until a room's Consul hands out the number again: for a while after it has a leader it still refuses tokens
+// that it knows.
+func (l *Lab) awaitKey(ctx context.Context, room string) error {
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		_, err := l.Number(ctx, room)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-tick.C:
+		}
+	}
+}
+
+// Prometheus takes a room's Prometheus away, or brings it back with the data it had.
+func (l *Lab) Prometheus(ctx context.Context, room string, s State) error {
+	p := l.Proms[room]
+	switch {
+	case s == Frozen:
+		return p.Freeze()
+	case s == Down:
+		p.Kill()
+		return nil
+	case p.Ended():
+		return p.Start(ctx)
+	default:
+		return p.Thaw()
+	}
+}
+
+// Room takes a whole room away, or brings it back: its gateway and service refuse connections, its master, Consul and
+// Prometheus stand still.
+func (l *Lab) Room(ctx context.Context, room string, s State) error {
+	if s != Up {
+		l.gateways[room].server.close()
+		l.services[room].server.close()
+		for _, freeze := range []func() error{l.Ring.Master(room).Freeze, l.Consuls[room].Freeze, l.Proms[room].Freeze} {
+			if err := freeze(); err != nil {
+				return fmt.Errorf("take %s away: %w", room, err)
+			}
+		}
+		return nil
+	}
+	if err := l.Ring.Master(room).Thaw(); err != nil {
+		return err
+	}
+	if err := l.Consul(ctx, room, Up); err != nil {
+		return err
+	}
+	if err := l.Prometheus(ctx, room, Up); err != nil {
+		return err
+	}
+	if err := l.services[room].server.start(); err != nil {
+		return err
+	}
+	return l.gateways[room].server.start()
+}
+
+// Heal ends every fault.
+func (l *Lab) Heal(ctx context.Context) error {
+	l.Ring.Heal()
+	for _, p := range l.lines {
+		p.Heal()
+	}
+	for _, room := range rooms {
+		l.Errors(room, 0)
+		if err := l.Room(ctx, room, Up); err != nil {
+			return err
+		}
+		if l.stopped[room] {
+			if err := l.Applier(ctx, room, true); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Help is what Do understands.
+const Help = `lag FROM TO 2s          replication from one room to the other is late; 0s ends it
+applier ROOM stop|start the room's master stops applying what the other wrote
+errors ROOM 20%         a part of what the room's service is asked fails; 0% ends it
+room ROOM down|up       a whole room is away
+consul ROOM down|frozen|up
+prometheus ROOM down|frozen|up
+cut                     the line between the rooms
+set ROOM NUMBER         write the number at the room's key by hand
+heal                    ends every fault
+status                  what the load generator has counted
+quit                    ends the lab
+`
+
+// Do carries out one line of Help and says what it did.
+func (l *Lab) Do(ctx context.Context, line string) (string, error) {
+	f := strings.Fields(line)
+	if len(f) == 0 {
+		return "", nil
+	}
+	switch f[0] {
+	case "help", "?":
+		return Help, nil
+	case "status":
+		return l.status(), nil
+	case "heal":
+		return "healed\n", l.Heal(ctx)
+	case "cut":
+		l.Cut()
+		return "the line is cut\n", nil
+	}
+	if len(f) < 3 || !isRoom(f[1]) {
+		return "", fmt.Errorf("%q isn't understood; want a line such as\n%s", line, Help)
+	}
+	return line + ": done\n", l.fault(ctx, f[0], f[1], f[2:])
+}
+
+func isRoom(s string) bool { return s == Home || s == Cloud }
+
+// fault carries out what a fault's line says of a room.
+func (l *Lab) fault(ctx context.Context, what, room string, args []string) error {
+	last := args[len(args)-1]
+	switch {
+	case what == "lag" && len(args) == 2 && isRoom(args[0]) && args[0] != room:
+		d, err := time.ParseDuration(last)
+		if err != nil || d < 0 {
+			return fmt.Errorf("%q is no duration: want one like 2s", last)
+		}
+		l.Lag(room, args[0], d)
+		return nil
+	case len(args) != 1:
+	case what == "errors":
+		part, err := percent(last)
+		if err == nil {
+			l.Errors(room, part)
+		}
+		return err
+	case what == "applier" && (last == "stop" || last == "start"):
+		return l.Applier(ctx, room, last == "start")
+	case what == "set":
+		return l.SetNumber(ctx, room, last)
+	case what == "room" && (last == string(Up) || last == string(Down)):
+		return l.Room(ctx, room, State(last))
+	case last != string(Up) && last != string(Down) && last != string(Frozen):
+	case what == "consul":
+		return l.Consul(ctx, room, State(last))
+	case what == "prometheus":
+		return l.Prometheus(ctx, room, State(last))
+	}
+	return fmt.Errorf("%s %s %s isn't understood; want a line such as\n%s", what, room, strings.Join(args, " "), Help)
+}
+
+func percent(s string) (float64, error) {
+	var n float64
+	if _, err := fmt.Sscanf(s, "%f%%", &n); err != nil || n < 0 || n > 100 || !strings.HasSuffix(s, "%") {
+		return 0, fmt.Errorf("%q is no percentage: want one like 20%%", s)
+	}
+	return n / 100, nil
+}
+
+func (l *Lab) status() string {
+	c := l.Counts()
+	b := &strings.Builder{}
+	fmt.Fprintf(b, "%d requests, %.2f %% served in the cloud, %d failed; %d writes acknowledged; gateways send to the cloud: home %d %%, cloud %d %%\n",
+		c.Sent, max(0, c.Share(Cloud)), c.Failed, c.Writes, l.Obeyed(Home), l.Obeyed(Cloud))
+	for _, why := range c.Why[max(0, len(c.Why)-5):] {
+		fmt.Fprintln(b, "  failed", why)
+	}
+	return b.String()
+}

@@ -1,0 +1,157 @@
+package lab
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"roomshift/lab/server"
+)
+
+// roomsYAML is the lab's inventory: real rooms with short times, so that a run takes a minute.
+const roomsYAML = `# Made by the lab: two rooms on this machine, with short times.
+version: 1
+environment: lab
+control: {room: home, orElse: cloud, prefix: roomshift}
+
+rooms:
+  home:
+    consul: {addr: %q, datacenter: home, tokenFile: %q}
+    prometheus: {addr: %q, scrape: %s}
+    addresses: [%q]
+    capacity: {gw: 2000/s}
+  cloud:
+    consul: {addr: %q, datacenter: cloud, tokenFile: %q}
+    prometheus: {addr: %q, scrape: %s}
+    addresses: [%q]
+    capacity: {gw: 2000/s}
+
+probe: {host: lab.test, paths: [/healthz]}
+
+observe:
+  prometheus: 'sum by (served_by) (rate(gw_requests_total{route="$route"}[$window]))'
+  room: served_by
+
+routes:
+  gw: {consul: {key: gateway/cloud, as: percent, of: cloud}, seats: [home, cloud]}   # what each gateway sends to the cloud
+
+pairs:
+  app-db: {home: {dsnEnv: LAB_DSN_HOME}, cloud: {dsnEnv: LAB_DSN_CLOUD}}
+
+gates:
+  errors:
+    each: room
+    ratio: {bad: 'sum(rate(app_requests_total{code=~"5.."}[$window]))', of: 'sum(rate(app_requests_total[$window]))'}
+    every: 500ms
+    window: 5s
+    maxAge: 4s
+    blindFor: 5s
+    hold: {above: 1%%}
+    abort: {above: 5%%, for: 2s}
+    minEvents: 5
+  slow:
+    each: room
+    prometheus: 'histogram_quantile(0.9, sum by (le) (rate(app_seconds_bucket[$window])))'
+    every: 500ms
+    window: 5s
+    maxAge: 4s
+    blindFor: 5s
+    hold: {above: 800ms}
+    abort: {above: 1500ms, for: 10s}
+  lag:
+    replication: app-db
+    every: 200ms
+    maxAge: 2s
+    blindFor: 5s
+    hold: {above: 300ms}
+    abort: {above: 1s, for: 2s}
+`
+
+// runbookFiles are the lab's runbooks, by file name. Each is whole in some half a minute.
+var runbookFiles = map[string]string{
+	"out.yaml": `version: 1
+name: out
+about: From the few at the start to 60 % of home's requests in the cloud, and rest there.
+move: {from: home, to: cloud}
+bake: 5s
+steps:
+  - name: cloud answers
+    check: {probe: {room: cloud, host: lab.test, paths: [/healthz]}}
+  - name: climb
+    shift: {cloud: {gw@home: [8%, 30%, 60%]}}
+    settle: {within: 20s, tolerance: 2pt, else: ask}
+  - checkpoint: out
+`,
+	"drill.yaml": `version: 1
+name: drill
+about: Eight of a hundred in the cloud for ten seconds, then exactly back.
+move: {from: home, to: cloud}
+bake: 5s
+steps:
+  - name: a few
+    shift: {cloud: {gw@home: [5%, 8%]}}
+    settle: {within: 20s, tolerance: 2pt, else: ask}
+  - back: start
+`,
+	"home.yaml": `version: 1
+name: home
+about: Back home after out, at a pace of its own.
+move: {from: cloud, to: home}
+bake: 5s
+steps:
+  - name: descend
+    shift: {home: {gw@home: [70%, 97%]}}
+    settle: {within: 20s, tolerance: 2pt, else: ask}
+  - checkpoint: home
+`,
+}
+
+// RoomsYAML is the text of rooms.yaml.
+func (l *Lab) RoomsYAML() string {
+	var args []any
+	for _, room := range rooms {
+		c := l.Consuls[room]
+		args = append(args, c.Addr, c.TokenFile, l.Proms[room].Addr, l.o.Scrape, l.Gateway(room))
+	}
+	return fmt.Sprintf(roomsYAML, args...)
+}
+
+// RoomsFile is where rooms.yaml was written.
+func (l *Lab) RoomsFile() string { return filepath.Join(l.Dir, "rooms.yaml") }
+
+// Runbook is where the runbook out, drill or home was written, beside rooms.yaml.
+func (l *Lab) Runbook(name string) string { return filepath.Join(l.Dir, name+".yaml") }
+
+// EnvFile is where Env was written, for a shell's dot command.
+func (l *Lab) EnvFile() string { return filepath.Join(l.Dir, "env") }
+
+// Env is what a roomshift that works on the lab needs in its environment: the masters' data source names, and a place of its
+// own for journals. It holds secrets.
+func (l *Lab) Env() []string {
+	return []string{
+		"LAB_DSN_HOME=" + l.Ring.Master(Home).DSN(server.Roomshift),
+		"LAB_DSN_CLOUD=" + l.Ring.Master(Cloud).DSN(server.Roomshift),
+		"XDG_STATE_HOME=" + filepath.Join(l.Dir, "state"),
+	}
+}
+
+func (l *Lab) writeFiles(context.Context) error {
+	files := map[string]string{l.RoomsFile(): l.RoomsYAML()}
+	for name, text := range runbookFiles {
+		files[filepath.Join(l.Dir, name)] = text
+	}
+	env := &strings.Builder{}
+	for _, v := range l.Env() {
+		name, value, _ := strings.Cut(v, "=")
+		fmt.Fprintf(env, "export %s='%s'\n", name, strings.ReplaceAll(value, "'", `'\''`))
+	}
+	files[l.EnvFile()] = env.String()
+	for file, text := range files {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
+}

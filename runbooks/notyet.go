@@ -1,0 +1,96 @@
+package runbooks
+
+// What is in the language but not carried out by this version. It is parsed and checked, so that a runbook written for the
+// whole language is found right or wrong today, and refused before anything is planned.
+
+// carriedOut is for hints.
+const carriedOut = "carried out today: ttl, shift, check with probe and capacity, ask, approve, checkpoint and back"
+
+// NotYet lists what of the runbook can't be planned, run or simulated by this version, each by line and step.
+func NotYet(book *Runbook) []Problem {
+	var ps []Problem
+	add := func(at Pos, where, what string) {
+		ps = append(ps, Problem{at, where + ": " + what + " is not carried out yet", RuleNotYet, carriedOut})
+	}
+	if book.Evacuate != "" {
+		add(book.EvacuateAt, "the runbook", "evacuate")
+	}
+	if book.Returns != "" {
+		add(book.ReturnsAt, "the runbook", "returns")
+	}
+	if book.Rules.RehearsedWithin != 0 {
+		add(book.Rules.RehearsedAt, "rules", "rehearsedWithin")
+	}
+	for i := range book.Steps {
+		s := &book.Steps[i]
+		where := "step " + quoted(s.Name)
+		switch s.Kind {
+		case StepWriter, StepSwitch, StepDrain, StepCall:
+			add(s.Pos, where, string(s.Kind))
+		case StepCheck:
+			if s.Check.Writer != nil {
+				add(s.Check.Writer.Pos, where, "check: writer")
+			}
+			if s.Check.Checksum != nil {
+				add(s.Check.ChecksumAt, where, "check: checksum")
+			}
+			if s.Check.Quiet != nil {
+				add(s.Check.Quiet.Pos, where, "check: quiet")
+			}
+		}
+	}
+	Sort(ps)
+	return ps
+}
+
+// adapters are the media that can be read and written in real rooms.
+var adapters = map[Medium]bool{MediumKey: true, MediumFollows: true, MediumStays: true}
+
+// NotYetReal lists, beyond NotYet, what works in simulated rooms only: TTLs, media without an adapter as far as this runbook's
+// shares depend on them, and pairs kept by a sync tool.
+func NotYetReal(rooms *Rooms, book *Runbook) []Problem {
+	var ps []Problem
+	hint := "it works in simulated rooms: roomshift simulate"
+	c, touched := newChains(rooms), make(map[string]bool)
+	for i := range book.Steps {
+		s := &book.Steps[i]
+		if s.Kind == StepTTL {
+			ps = append(ps, Problem{s.Pos, "step " + quoted(s.Name) + ": ttl is not carried out yet in real rooms", RuleNotYet, hint})
+		}
+		if s.Shift == nil {
+			continue
+		}
+		for _, t := range s.Shift.Targets {
+			routes, _ := rooms.Expand(t.Name)
+			for _, r := range routes {
+				touched[r] = true
+			}
+		}
+	}
+	for i := range rooms.Routes {
+		v := &rooms.Routes[i]
+		if !adapters[v.Medium] && c.dependsOn(v.Name, touched) {
+			ps = append(ps, Problem{v.Pos, "route " + quoted(v.Name) + ": " + string(v.Medium) + " can't be read or written yet in real rooms", RuleNotYet, hint})
+		}
+	}
+	for i := range rooms.Pairs {
+		if p := &rooms.Pairs[i]; p.DTS != nil {
+			ps = append(ps, Problem{p.Pos, "pair " + quoted(p.Name) + ": a sync tool's replication can't be read yet in real rooms", RuleNotYet, hint})
+		}
+	}
+	Sort(ps)
+	return ps
+}
+
+// dependsOn says whether the route is one of these, or above or below one of them in a chain: then the composed share does.
+func (c *chains) dependsOn(route string, touched map[string]bool) bool {
+	if touched[route] || c.alone(route) {
+		return touched[route]
+	}
+	for name := range touched {
+		if c.related(name, route) {
+			return true
+		}
+	}
+	return false
+}

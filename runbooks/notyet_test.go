@@ -1,0 +1,92 @@
+package runbooks
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// said is "LINE MESSAGE" of each problem.
+func said(ps []Problem) []string {
+	var out []string
+	for _, p := range ps {
+		out = append(out, fmt.Sprintf("%s:%d %s", p.File[strings.LastIndex(p.File, "/")+1:], p.Line, p.Message))
+	}
+	return out
+}
+
+func TestNotYet(t *testing.T) {
+	for book, want := range map[string][]string{
+		"testdata/examples/spring-festival-out.yaml": {
+			`spring-festival-out.yaml:21 step "cloud answers": check: checksum is not carried out yet`,
+			`spring-festival-out.yaml:34 step "long connections": drain is not carried out yet`,
+			`spring-festival-out.yaml:40 step "freeze DDL": call is not carried out yet`,
+			`spring-festival-out.yaml:46 step "feed writes": writer is not carried out yet`,
+			`spring-festival-out.yaml:50 step "user writes": writer is not carried out yet`,
+		},
+		"testdata/examples/spring-festival-back.yaml": {
+			`spring-festival-back.yaml:5 the runbook: returns is not carried out yet`,
+			`spring-festival-back.yaml:18 step "home answers": check: checksum is not carried out yet`,
+			`spring-festival-back.yaml:23 step "user writes": writer is not carried out yet`,
+			`spring-festival-back.yaml:26 step "feed writes": writer is not carried out yet`,
+			`spring-festival-back.yaml:33 step "drained": check: quiet is not carried out yet`,
+			`spring-festival-back.yaml:36 step "thaw DDL": call is not carried out yet`,
+		},
+		"testdata/examples/drill-3-percent.yaml": {
+			`drill-3-percent.yaml:16 step "cloud answers": check: writer is not carried out yet`,
+			`drill-3-percent.yaml:20 step "flip the Plan B switches": switch is not carried out yet`,
+		},
+		"testdata/examples/evacuate-home.yaml": {
+			`evacuate-home.yaml:5 the runbook: evacuate is not carried out yet`,
+			`evacuate-home.yaml:9 step "less work per user": switch is not carried out yet`,
+			`evacuate-home.yaml:20 step "writers": writer is not carried out yet`,
+			`evacuate-home.yaml:23 step "people still in home": drain is not carried out yet`,
+		},
+		"testdata/examples/small/to-cloud.yaml": nil,
+	} {
+		l, err := Load(book, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := said(NotYet(l.Book)); !slices.Equal(got, want) {
+			t.Errorf("%s: got\n%s\nwant\n%s", book, strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+	}
+	rooms, _ := LoadRooms("rooms.yaml", loadFile(t, "testdata/examples/rooms.yaml"))
+	book, ps := LoadRunbook("f", []byte("version: 1\nname: a\nmove: {from: home, to: cloud}\nrules:\n  rehearsedWithin: 30d\nsteps: [{back: start}]\n"), rooms)
+	if got := said(append(ps, NotYet(book)...)); !slices.Equal(got, []string{"f:5 rules: rehearsedWithin is not carried out yet"}) {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestNotYetReal(t *testing.T) {
+	for book, want := range map[string][]string{
+		// Names lead into the gateway that is shifted, so its composed share can't be known without them; search can wait.
+		"drill-3-percent": {
+			"rooms.yaml:36 route \"www\": dns can't be read or written yet in real rooms",
+			"rooms.yaml:37 route \"api\": dns can't be read or written yet in real rooms",
+			"rooms.yaml:38 route \"h5\": dns can't be read or written yet in real rooms",
+			"rooms.yaml:55 pair \"user-db\": a sync tool's replication can't be read yet in real rooms",
+		},
+		"spring-festival-out": {
+			"rooms.yaml:36 route \"www\": dns can't be read or written yet in real rooms",
+			"rooms.yaml:37 route \"api\": dns can't be read or written yet in real rooms",
+			"rooms.yaml:38 route \"h5\": dns can't be read or written yet in real rooms",
+			"rooms.yaml:39 route \"search\": service can't be read or written yet in real rooms",
+			"rooms.yaml:40 route \"im\": upstream can't be read or written yet in real rooms",
+			"rooms.yaml:41 route \"legacy\": upstream can't be read or written yet in real rooms",
+			"rooms.yaml:55 pair \"user-db\": a sync tool's replication can't be read yet in real rooms",
+			"spring-festival-out.yaml:12 step \"short TTL\": ttl is not carried out yet in real rooms",
+		},
+		"init/to-cloud.yaml": nil,
+	} {
+		l, err := Load(book, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := said(NotYetReal(l.Rooms, l.Book)); !slices.Equal(got, want) {
+			t.Errorf("%s: got\n%s\nwant\n%s", book, strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+	}
+}
