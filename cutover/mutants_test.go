@@ -65,11 +65,7 @@ var mutants = []mutant{
 		old: "if e.freshFrom > 0 {", new: "if e.freshFrom > 0 || (!b.made && e.openCount() > 0) {",
 		run: "TestHangingForwardDoesNotDelayBack",
 	}, {
-		name: "who takes over goes back without a sample of its own", file: "back.go",
-		old: "if e.freshFrom > 0 {", new: "if e.freshFrom < 0 {",
-		run: "TestTakenOverGoesOnGoingBack",
-	}, {
-		name: "going back writes over what somebody else wrote", file: "back.go",
+		name: "going back writes over what somebody else wrote", file: "goals.go",
 		old: "func (e *engine) leaveAlone(o *Object) bool {\n", new: "func (e *engine) leaveAlone(o *Object) bool {\n\tif o != nil {\n\t\treturn false\n\t}\n",
 		run: "TestForeignIsLeftAlone",
 	},

@@ -136,7 +136,8 @@ func (s *session) waitPosition(ctx context.Context, conn *sql.Conn, h beat, pos 
 func foreign(state, id string) string {
 	var others []string
 	for _, gtid := range strings.Split(state, ",") {
-		if parts := strings.Split(strings.TrimSpace(gtid), "-"); len(parts) == 3 && parts[1] != id {
+		gtid = strings.TrimSpace(gtid)
+		if parts := strings.Split(gtid, "-"); len(parts) == 3 && parts[1] != id {
 			others = append(others, gtid)
 		}
 	}

@@ -149,3 +149,39 @@ func TestPiecesSayTheSame(t *testing.T) {
 		t.Errorf("%d samples by themselves, %d by pieces", len(one), len(piece))
 	}
 }
+
+// TestCutIsSeen: wherever between two looks a cut falls, and whatever changes beside it, a sample from after it comes with the
+// first look whose data is younger.
+func TestCutIsSeen(t *testing.T) {
+	for _, at := range []cutover.T{12, 14, 146, 149, 150, 151, 155, 160} {
+		at *= cutover.Second / 10
+		if at < 2*cutover.Second {
+			at *= 10
+		}
+		s := newTest(t, "climb", Options{}, fmt.Sprintf("errors home 0.01%% at %s", (at-cutover.Second/10).Duration()))
+		plan := testPlan(t, s)
+		w, r := s.World(), s.runners[0]
+		w.Gauges.Start(context.Background(), plan)
+		every := plan.Gauges[0].Every
+		cut := at + startTime
+		first := (at + queryAge + every) / every * every // the first look at data from after the cut
+		var from []cutover.T
+		for r.Now() < first+startTime {
+			until := first + startTime
+			if r.Now() < cut {
+				until = cut
+			}
+			for _, e := range r.Next(until) {
+				if e.Sample.Gauge == 0 && e.Sample.Room == "home" && r.Now() > cut {
+					from = append(from, e.Sample.From)
+				}
+			}
+			if r.Now() == cut {
+				w.Gauges.Cut(cut)
+			}
+		}
+		if n := len(from); n == 0 || from[n-1] < cut || n > 1 && from[n-2] >= cut {
+			t.Errorf("cut at %s: samples from %v until %s", at.Duration(), from, first.Duration())
+		}
+	}
+}

@@ -29,3 +29,31 @@ func TestLock(t *testing.T) {
 		}
 	})
 }
+
+// TestLockDelay: a dead holder keeps others out for what is left of its lease and the lock-delay; one that released doesn't.
+func TestLockDelay(t *testing.T) {
+	ctx := context.Background()
+	s := newTest(t, "climb", Options{})
+	a, b := s.NewRunner(ctx), s.NewRunner(ctx)
+	la, lb := &lock{place: s.places[0], r: a}, &lock{place: s.places[0], r: b}
+	c := cutover.Claim{Run: "r", Names: []string{"gw"}, Resume: true}
+	if _, err := la.Take(ctx, c); err != nil {
+		t.Fatal(err)
+	}
+	s.Advance(12 * cutover.Second) // renewed at 10 s
+	a.Kill()
+	var got cutover.Lease
+	for got == nil {
+		s.Advance(cutover.Second)
+		got, _ = lb.Take(ctx, c)
+	}
+	if want := 10*cutover.Second + leaseTTL + lockDelay; s.now < want || s.now > want+cutover.Second {
+		t.Errorf("it was free at %s, want %s", s.now.Duration(), want.Duration())
+	}
+	if err := got.Release(ctx, false); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := lb.Take(ctx, cutover.Claim{Run: "other", Names: []string{"gw"}}); err != nil {
+		t.Errorf("after a release: %v", err)
+	}
+}

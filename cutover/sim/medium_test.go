@@ -125,7 +125,7 @@ func wire(s *Sim, m *medium, outer *told) *cutovertest.Wire {
 // TestShapeKeepsBetween: while a rung's waves land, in whatever order within a wave, the gaining room's share stays between what it
 // was and what it is to be.
 func TestShapeKeepsBetween(t *testing.T) {
-	steps := []int{0, 300, 1000, 4500, 6000, 9900, 10000, 7000, 3000, 500, 0}
+	steps := []int{0, 10000, 0, 300, 1000, 4500, 6000, 9900, 10000, 7000, 3000, 500, 0}
 	for _, counts := range [][2]int{{4, 4}, {7, 3}, {2, 5}, {6, 2}} {
 		for _, name := range []string{"alidns", "home/services", "home/upstreams"} {
 			s := newTest(t, "climb", Options{})
@@ -148,7 +148,11 @@ func TestShapeKeepsBetween(t *testing.T) {
 				for _, w := range waves {
 					for _, c := range w {
 						p.land("run", st, st.object(c.Object), c.After)
-						now := cutover.SeatShares(st.listing())[st.id]["cloud"]
+						all, serves := cutover.SeatShares(st.listing())[st.id]
+						if !serves {
+							t.Errorf("%s %v: from %d to %d nothing serves after %s", name, counts, was, to, c.Object)
+						}
+						now := all["cloud"]
 						if now < min(was, to)-near || now > max(was, to)+near {
 							t.Errorf("%s %v: from %d to %d the share is %d after %s", name, counts, was, to, now, c.Object)
 						}
@@ -174,5 +178,66 @@ func fillAll(t *testing.T, st *seat) {
 		for _, c := range w {
 			p.land("run", st, st.object(c.Object), c.After)
 		}
+	}
+}
+
+// keyWrites is two gateways' keys of one Consul, with a live fence and a way to write them.
+func keyWrites(t *testing.T) (s *Sim, pl cutover.Plane, waves func(to int) []cutover.Change, write func([]cutover.Change) []cutover.Outcome) {
+	t.Helper()
+	u := underTest(t, "home/keys")
+	s, pl = u.Medium.(*told).Medium.(*medium).s, u.Plane
+	waves = func(to int) []cutover.Change {
+		var all []cutover.Change
+		for _, st := range pl.Medium.(*medium).seats {
+			ws, err := st.plane.shape(st, st.listing(), s.split(to))
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, ws[0]...)
+		}
+		return all
+	}
+	return s, pl, waves, func(cs []cutover.Change) []cutover.Outcome {
+		return pl.Medium.Write(context.Background(), u.Fence, cs)
+	}
+}
+
+// TestVersionCounts: an object that holds the expected value again, but was written in between, isn't written.
+func TestVersionCounts(t *testing.T) {
+	s, _, waves, write := keyWrites(t)
+	stale := waves(500)
+	st := s.bySeat[gwHome]
+	st.plane.land("somebody else", st, st.objects[0], "9")
+	st.plane.land("somebody else", st, st.objects[0], "0")
+	for i, o := range write(stale) {
+		if o.What != cutover.Failed {
+			t.Errorf("%s with an old version is %v, want failed", stale[i].Object, o.What)
+		}
+	}
+}
+
+// TestOneTransaction: a Consul takes all of a request or nothing; a provider of names takes what still holds what was expected.
+func TestOneTransaction(t *testing.T) {
+	s, _, waves, write := keyWrites(t)
+	cs := waves(500)
+	st := s.bySeat[gwHome]
+	st.plane.land("somebody else", st, st.objects[0], "9")
+	n := len(s.landings)
+	if outs := write(cs); outs[0].What == cutover.Done || outs[1].What == cutover.Done || len(s.landings) != n {
+		t.Errorf("beside a foreign key another was written: %v", outs)
+	}
+	u := underTest(t, "alidns")
+	m := u.Medium.(*told).Medium.(*medium)
+	var names []cutover.Change
+	for _, st := range m.seats[:2] {
+		ws, err := m.shape(st, st.listing(), m.s.split(1000))
+		if err != nil {
+			t.Fatal(err)
+		}
+		names = append(names, ws[0]...)
+	}
+	u.Foreign(names[0].Object, "50")
+	if outs := m.Write(context.Background(), u.Fence, names); outs[0].What != cutover.Foreign || outs[1].What != cutover.Done {
+		t.Errorf("beside a foreign record the other is %v", outs)
 	}
 }

@@ -241,7 +241,7 @@ func TestNights(t *testing.T) {
 	book := `version: 1
 name: nights
 move: {from: home, to: cloud}
-bake: 20m
+bake: 31m
 rules:
   windows: {night: {days: [mon, tue, wed, thu, fri], between: ["02:00", "03:00"]}}
 steps:
@@ -254,8 +254,13 @@ steps:
 	if out.Exit != cutover.ExitDone || share(out, "gw", "home") != 2000 {
 		t.Fatal(ends(out))
 	}
-	if out.Took < 24*time.Hour {
-		t.Errorf("it took %s, want another night", out.Took)
+	if out.Took < 24*time.Hour || out.Runners != 2 {
+		t.Errorf("it took %s and %d processes, want another night by another", out.Took, out.Runners)
+	}
+	for i := range out.Records {
+		if r := &out.Records[i]; r.Run != nil && !strings.Contains(r.Wall, "T02:00:0") {
+			t.Errorf("a process began at %s, want when the window opens", r.Wall)
+		}
 	}
 }
 
