@@ -93,35 +93,35 @@ func (b *Board) actCause(s *series, v *Vantage, j *Judgement, sh shade) (shade, 
 		return shadeRed, "past its abort limit: its own onAbort says " + s.gate.OnAbort
 	}
 	bad := sh == shadeRed || sh == shadeDark
-	switch s.gate.Kind {
-	case GateReplication:
-		p := &b.pairs[s.gate.pair]
-		switch {
-		case p.act.Act != j.Act:
-		case p.act.Row == RowCut && b.inCut(s, v):
-			if s.pastAbort(b.now) {
-				return shadeRed, cutText(p)
-			}
-			return s.raw, cutText(p)
-		case p.act.Row == RowOut && bad && (s.room != v.Writers[p.plan.Name]):
-			return sh, b.outText(s, v, j)
-		}
-	case GateLink:
-		if l := &b.links[s.gate.link]; l.act.Act == j.Act && bad {
+	switch {
+	case s.gate.pair >= 0:
+		return b.pairCause(s, v, j, sh, bad)
+	case s.gate.link >= 0:
+		if b.links[s.gate.link].act.Act == j.Act && bad {
 			return sh, "the line between the rooms is past its limit, and less would cross after going back"
 		}
-	default:
-		to, from := condition(b.tallyOf(b.to), true), condition(b.tallyOf(b.from), false)
-		mine := (s.place == b.to && v.Phase != PhaseBack) || s.place == b.from
-		if b.tables == j.Act && bad && mine {
-			return sh, roomText(v, j.Act, to, from)
-		}
+	case b.tables == j.Act && bad && ((s.place == b.to && v.Phase != PhaseBack) || s.place == b.from):
+		return sh, roomText(v, j.Act, condition(b.tallyOf(b.to), true), condition(b.tallyOf(b.from), false))
 	}
 	return shadeNone, ""
 }
 
-func cutText(p *pairBoard) string {
-	return fmt.Sprintf("both directions of %s fail: the rooms may be cut from each other", p.plan.Name)
+// pairCause: a direction of replication.
+func (b *Board) pairCause(s *series, v *Vantage, j *Judgement, sh shade, bad bool) (shade, string) {
+	p := &b.pairs[s.gate.pair]
+	switch {
+	case p.act.Act != j.Act:
+	case p.act.Row == RowCut && b.inCut(s, v):
+		if s.pastAbort(b.now) {
+			sh = shadeRed
+		} else {
+			sh = s.raw
+		}
+		return sh, fmt.Sprintf("both directions of %s fail: the rooms may be cut from each other", p.plan.Name)
+	case p.act.Row == RowOut && bad && s.room != v.Writers[p.plan.Name]:
+		return sh, b.outText(s, v, j)
+	}
+	return shadeNone, ""
 }
 
 func (b *Board) outText(s *series, v *Vantage, j *Judgement) string {

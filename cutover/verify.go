@@ -56,7 +56,7 @@ func (e *engine) stillSick(target *Target) Act {
 	if t := e.p.Targets[e.earlier(target)]; t != nil {
 		v.Moved = e.compose().All[e.plan.To] - e.targetShare(t)[e.plan.To]
 	}
-	j := e.board.Judge(e.now, v)
+	j := e.board.WhatIf(e.now, v)
 	e.at(j.Next)
 	if j.Act == Back {
 		return Back
