@@ -3,6 +3,7 @@ package sim
 import (
 	"context"
 	"math"
+	"slices"
 
 	"roomshift/cutover"
 	"roomshift/runbooks"
@@ -55,9 +56,9 @@ type stream struct {
 	enough             int64   // bad events that say enough although there are too few
 	silent             bool
 
-	now     reading
-	counts  map[cutover.Room]float64 // of counted
-	counted [8]float64
+	now    reading
+	parts  []float64                // seesShare: what was seen at the seat by room …
+	counts map[cutover.Room]float64 // … and the requests in a second that it makes
 
 	fresh cutover.T // when it looks again, on the rooms' clock
 	step  cutover.T // one by one: when the next of the piece comes
@@ -65,7 +66,7 @@ type stream struct {
 	at    cutover.T // when last was handed over
 }
 
-// reading is what a stream sees.
+// reading is what a stream sees; at a seat, all of its requests in a second.
 type reading struct {
 	lo, hi  float64
 	rate    float64 // events in a second
@@ -73,7 +74,6 @@ type reading struct {
 	unknown cutover.Reason
 	idle    bool
 	lower   bool
-	shares  [8]float64 // seesShare: requests in a second by serving room
 }
 
 const (
@@ -227,15 +227,17 @@ func (g *gauges) stop() { g.streams, g.next = nil, cutover.Never }
 func (g *gauges) update() {
 	for i := range g.streams {
 		st := &g.streams[i]
-		if g.r.s.silent(st.name, st.room) {
+		if len(g.r.s.faults) > 0 && g.r.s.silent(st.name, st.room) {
 			g.hush(st)
 			continue
 		}
 		now := g.see(st)
-		if same(&now, &st.now) && (st.what != seesShare || now.shares == st.now.shares) {
+		if same(&now, &st.now) && (st.what != seesShare || slices.Equal(st.parts, st.seat.seen)) {
 			continue
 		}
-		st.now = now
+		if st.now = now; st.what == seesShare {
+			st.parts, st.counts = append(st.parts[:0], st.seat.seen...), nil
+		}
 		g.look(st, g.grid(st, g.r.s.now))
 	}
 	g.soonest()

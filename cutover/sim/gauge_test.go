@@ -185,3 +185,54 @@ func TestCutIsSeen(t *testing.T) {
 		}
 	}
 }
+
+// samplesOf lets time pass and returns what a gate's gauge handed over for a room, with the moments.
+func samplesOf(t *testing.T, s *Sim, gate, room string, until cutover.T) (ps []cutover.Sample, came []cutover.T) {
+	t.Helper()
+	plan := testPlan(t, s)
+	w := s.World()
+	w.Gauges.Start(context.Background(), plan)
+	for w.Clock.Now() < until {
+		for _, e := range w.Clock.Next(until) {
+			g := plan.Gauges[e.Sample.Gauge]
+			if g.Kind == cutover.GaugeGate && plan.Gates[g.Gate].Name == gate && e.Sample.Room == room {
+				ps, came = append(ps, *e.Sample), append(came, w.Clock.Now())
+			}
+		}
+	}
+	return ps, came
+}
+
+// TestSilent: a silent gauge's piece ends at what it measured last, and it goes on when the fault is over.
+func TestSilent(t *testing.T) {
+	s := newTest(t, "climb", Options{}, "silent errors@home at 62s for 1m")
+	ps, came := samplesOf(t, s, "errors", "home", 4*cutover.Minute)
+	if len(ps) != 3 {
+		t.Fatalf("%d samples at %v, want a piece, its end and another piece: %+v", len(ps), came, ps)
+	}
+	if end := ps[1]; end.Again != 0 || end.At != 60*cutover.Second+startTime-queryAge || end.Unknown != "" {
+		t.Errorf("the piece ended with %+v, want the data of the look at 60 s, once", end)
+	}
+	if again := came[2] - startTime; again < 122*cutover.Second || again > 127*cutover.Second || ps[2].Again == 0 {
+		t.Errorf("it went on at %s with %+v", again.Duration(), ps[2])
+	}
+}
+
+// TestStoppedApplier: the lag of an applier that stands still is a lower bound that grows from sample to sample.
+func TestStoppedApplier(t *testing.T) {
+	s := newTest(t, "climb", Options{}, "stop feed-db home→cloud at 10s")
+	ps, came := samplesOf(t, s, "feed-lag", "cloud", cutover.Minute)
+	n := 0
+	for i, p := range ps {
+		since := (came[i] - startTime - 10*cutover.Second).Duration().Seconds()
+		if !p.LowerBound {
+			continue
+		}
+		if n++; p.Lo < since || p.Lo > since+0.1 || p.Again != 0 {
+			t.Errorf("%.1f s after it stopped at least %.2f s are told, %d times more", since, p.Lo, p.Again)
+		}
+	}
+	if n < 90 {
+		t.Errorf("%d lower bounds in 49 s, want one each 500 ms", n)
+	}
+}

@@ -19,8 +19,10 @@ func (g *gauges) measure(st *stream, now cutover.T) cutover.Sample {
 		st.now = g.see(st)
 		p.Lo, p.Hi, p.Again = st.now.lo, st.now.hi, 0
 	}
-	if st.what == seesShare && v.unknown == "" {
-		p.Counts = st.count(g.r.s.rooms)
+	if st.what == seesShare {
+		if p.Lo, p.Hi = 0, 0; v.unknown == "" {
+			p.Counts = st.count(g.r.s.rooms)
+		}
 	}
 	if st.window > 0 {
 		g.openWindow(st, data, &p)
@@ -30,12 +32,12 @@ func (g *gauges) measure(st *stream, now cutover.T) cutover.Sample {
 
 // count is the requests in a second by serving room. The map is made anew when they change, and never changed.
 func (st *stream) count(rooms []cutover.Room) map[cutover.Room]float64 {
-	if st.counts != nil && st.counted == st.now.shares {
+	if st.counts != nil {
 		return st.counts
 	}
-	st.counts, st.counted = make(map[cutover.Room]float64, len(rooms)), st.now.shares
+	st.counts = make(map[cutover.Room]float64, len(rooms))
 	for i, room := range rooms {
-		if x := st.counted[min(i, len(st.counted)-1)]; x > 0 {
+		if x := math.Round(st.now.lo*st.parts[i]*1e4) / 1e4; x > 0 {
 			st.counts[room] = x
 		}
 	}

@@ -9,13 +9,16 @@ import (
 // see is what a stream's source would say now.
 func (g *gauges) see(st *stream) reading {
 	s := g.r.s
+	if len(s.faults) == 0 {
+		return g.source(st)
+	}
 	if st.asked >= 0 && s.down(s.rooms[st.asked], "prometheus") {
 		return unknown(cutover.NoAnswer)
 	}
 	if why, ok := s.blinded(st.name, st.room); ok {
 		return unknown(why)
 	}
-	v := g.look1(st)
+	v := g.source(st)
 	if x, ok := s.said(st.name, st.room); ok {
 		v.lo, v.hi, v.unknown, v.lower = x, x, "", false
 		if v.badPart > 0 {
@@ -29,8 +32,8 @@ func unknown(why cutover.Reason) reading { return reading{unknown: why} }
 
 func known(x float64) reading { return reading{lo: x, hi: x} }
 
-// look1 is see without what faults put before the source.
-func (g *gauges) look1(st *stream) reading {
+// source is what is seen without what faults put before it.
+func (g *gauges) source(st *stream) reading {
 	s := g.r.s
 	t := &s.traffic
 	switch st.what {
@@ -72,23 +75,19 @@ func (g *gauges) look1(st *stream) reading {
 	return v
 }
 
-// counted is what the observation of one seat counts.
+// counted is what the observation of one seat counts in all.
 func (s *Sim) counted(st *seat) reading {
-	var v reading
-	r := st.route
 	all := 0.0
 	if st.room >= 0 {
-		all = r.in[st.room]
+		all = st.route.in[st.room]
 	} else {
-		for _, x := range r.in {
-			all += x / float64(len(r.seats))
+		for _, x := range st.route.in {
+			all += x
 		}
-	}
-	for i, part := range st.seen {
-		v.shares[min(i, len(v.shares)-1)] += math.Round(all*part*1e4) / 1e4
+		all /= float64(len(st.route.seats))
 	}
 	if all < 1e-6 {
 		return unknown(cutover.NoData)
 	}
-	return v
+	return known(all)
 }

@@ -151,8 +151,10 @@ func (p *plane) shape(st *seat, held []cutover.Held, want cutover.Share) ([][]cu
 func (p *plane) shapeWhole(st *seat, held []cutover.Held, want cutover.Share) ([][]cutover.Change, error) {
 	var wave []cutover.Change
 	for _, h := range held {
-		after := splitText(p.s.rooms, want)
-		if p.of == runbooks.MediumKey {
+		after := ""
+		if p.of == runbooks.MediumSplitter {
+			after = splitText(p.s.rooms, want)
+		} else {
 			n, unit := want[st.route.spec.Key.Of], st.route.unit()
 			if n%unit != 0 {
 				return nil, fmt.Errorf("%s can't hold %d.%02d %%: its unit is %d.%02d %%", h.Object, n/100, n%100, unit/100, unit%100)

@@ -180,6 +180,10 @@ func TestCaches(t *testing.T) {
 	if cold() != 1 {
 		t.Errorf("a new share finds %.2f cold, want all", cold())
 	}
+	s.Advance(cutover.Minute)
+	if c := cold(); c <= 0.1 || c >= 0.9 {
+		t.Errorf("after a minute %.2f is cold, want a part", c)
+	}
 	s.Advance(30 * cutover.Minute)
 	if cold() != 0 {
 		t.Errorf("after half an hour %.2f is cold", cold())
