@@ -4,11 +4,29 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
+	"strconv"
 	"strings"
 )
 
 // beatWriter writes a heartbeat, or finds something to follow in its place; no gtid: there is nothing to follow.
 type beatWriter func(context.Context, *sql.Conn) (beat, error)
+
+// split takes the heartbeat's GTID apart. Of several (what others wrote in several domains) the first stands for all: while
+// it isn't applied they aren't.
+func (h *beat) split() error {
+	first, _, _ := strings.Cut(h.gtid, ",")
+	parts := strings.Split(first, "-")
+	if len(parts) != 3 {
+		return fmt.Errorf("GTID %q, want domain-server-number", first)
+	}
+	h.domain, h.server = parts[0], parts[1]
+	var err error
+	if h.number, err = strconv.ParseUint(parts[2], 10, 64); err != nil {
+		return fmt.Errorf("GTID %q, want domain-server-number", first)
+	}
+	return nil
+}
 
 // writeBeat changes one row, and only on a master that says at that moment that it isn't fenced: an account that may pass
 // read_only by writes nothing on the fenced side either. The second statement is the heartbeat's own GTID, in the same round

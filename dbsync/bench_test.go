@@ -35,6 +35,9 @@ func BenchmarkHeartbeat(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
+		if err := h.split(); err != nil {
+			b.Fatal(err)
+		}
 		h.seq = put + 1
 		if err := s.follow(b.Context(), sl, h); err != nil {
 			b.Fatal(err)

@@ -4,10 +4,12 @@ import "roomshift/cutover"
 
 // beat is one heartbeat, written on the writer between Sent and Acked (its commit lies between them).
 type beat struct {
-	seq         int
-	sent, acked cutover.T
-	gtid        string
-	foreign     string // what other servers had written, as X had it then
+	seq            int
+	sent, acked    cutover.T
+	gtid           string
+	domain, server string
+	number         uint64
+	foreign        string // what other servers had written, as X had it then
 }
 
 // answer is what one wait came to. The master took the question after sent and its answer was here at got. held and missed
@@ -57,19 +59,12 @@ func forthLag(h beat, a answer) (lo, hi cutover.T) {
 	return lo, a.got - h.sent
 }
 
-// arrival is a heartbeat on Y: logged there not before `after`, and Y's binlog position behind it, known here at read.
+// arrival is a heartbeat on Y: logged there not before `after`, and Y's binlog position behind it, known here at read. It is
+// logged, and may be on its way back, before it is applied.
 type arrival struct {
 	after cutover.T
 	read  cutover.T
 	pos   position
-}
-
-// arrived is the moment before which a heartbeat wasn't on Y, as far as is known.
-func arrived(h beat, a answer) cutover.T {
-	if at, ok := a.notBefore(); ok {
-		return at
-	}
-	return h.sent
 }
 
 // backLag is the lag Y→X of what lies before a position of Y, when X has answered that it is there: logged on Y between

@@ -26,10 +26,11 @@ func (s *session) follow(ctx context.Context, sl *slot, h beat) error {
 }
 
 func (s *session) goForth(ctx context.Context, conn *sql.Conn, h beat) (arrival, bool, error) {
-	var notYet cutover.T // when it was proven last that it isn't there
+	var notYet, unlogged cutover.T // when it was proven last that it isn't applied, and not logged
 	for {
-		a, v, err := s.waitGTID(ctx, conn, h.gtid, s.now()-h.acked)
-		a.notYet = notYet
+		a, v, err := s.waitGTID(ctx, conn, h, s.now()-h.acked)
+		unlogged = max(unlogged, v.after)
+		a.notYet, v.after = notYet, unlogged
 		var u unknown
 		switch {
 		case errors.As(err, &u):
@@ -40,7 +41,6 @@ func (s *session) goForth(ctx context.Context, conn *sql.Conn, h beat) (arrival,
 		case a.reached:
 			lo, hi := forthLag(h, a)
 			s.forth.arrived(h.seq, lo, hi, h.sent, a.told(), a.got)
-			v.after = arrived(h, a)
 			return v, true, nil
 		}
 		if at, ok := a.notBefore(); ok {

@@ -197,6 +197,9 @@ func (s *session) oneBeat(ctx context.Context, conn *sql.Conn, seq int, write be
 	if sl == nil || h.gtid == "" {
 		return nil
 	}
+	if err := h.split(); err != nil {
+		return s.x.fail(err)
+	}
 	h.seq = seq
 	s.forth.begin(seq, h.acked)
 	s.start(ctx, func(ctx context.Context) error {

@@ -25,7 +25,9 @@ func sliceOf(every time.Duration) time.Duration {
 }
 
 // A master waits by looking again each few milliseconds, inside one statement: what it saw last is proof, whatever its
-// scheduler did to us afterwards, which on a busy server is many milliseconds. Older lags are looked at less often.
+// scheduler did to us afterwards, which on a busy server is many milliseconds. It looks at its variables, because "not yet"
+// from MASTER_GTID_WAIT is no proof: where several wait, one of them looks for all, and may be late. Older lags are looked at
+// less often.
 const (
 	shortestLook = time.Millisecond
 	longestLook  = 5 * time.Millisecond
@@ -36,21 +38,32 @@ func lookOf(lag cutover.T) time.Duration {
 	return min(max(lag.Duration()/looksPerLag, shortestLook), longestLook)
 }
 
-// waitLoop waits until a GTID is applied, for at most a slice: it leaves code (0: applied), began, and missed, the last moment
-// at which it wasn't there, NULL if it was at once. Parameters: GTID, seconds from one look to the next, seconds of the slice.
+// appliedNumber is how far the GTID domain ? is applied, loggedNumber how far the stream ? (domain-server) is in the binlog; 0: not at all.
+const (
+	appliedNumber = "CAST(SUBSTRING_INDEX(SUBSTRING_INDEX(SUBSTRING_INDEX(CONCAT(',', @@gtid_slave_pos), CONCAT(',', ?, '-'), -1), ',', 1), '-', -1) AS UNSIGNED)"
+	loggedNumber  = "CAST(SUBSTRING_INDEX(SUBSTRING_INDEX(CONCAT(',', @@gtid_binlog_state), CONCAT(',', ?, '-'), -1), ',', 1) AS UNSIGNED)"
+)
+
+// waitLoop waits until a GTID is applied, for at most a slice. It leaves code (0: applied), began, and the last moments at which
+// it was not applied (missed) and not in the binlog (unlogged), NULL if it was at once. For loopParams.
 const waitLoop = `BEGIN NOT ATOMIC
-DECLARE began, looked, missed DECIMAL(20,6); DECLARE code, pos INT;
+DECLARE began, looked, missed, unlogged DECIMAL(20,6); DECLARE code, pos INT;
 SET began = UNIX_TIMESTAMP(SYSDATE(6));
 REPEAT
   SET looked = UNIX_TIMESTAMP(SYSDATE(6));
+  IF ` + appliedNumber + ` < ? THEN SET missed = looked; END IF;
+  IF ` + loggedNumber + ` < ? THEN SET unlogged = looked; END IF;
   SET code = MASTER_GTID_WAIT(?, ?);
-  IF code = -1 THEN SET missed = looked; END IF;
 UNTIL code = 0 OR code IS NULL OR looked - began >= ? END REPEAT;
 `
 
+func (s *session) loopParams(h beat, lag cutover.T) []any {
+	return []any{h.domain, h.number, h.domain + "-" + h.server, h.number, h.gtid, lookOf(lag).Seconds(), s.slice.Seconds()}
+}
+
 // gtidWait is asked of Y. Its binlog position travels in the same round trip: it lies behind the heartbeat, because Y logs
 // what it applies.
-const gtidWait = waitLoop + `SELECT began, missed, UNIX_TIMESTAMP(SYSDATE(6)), code, ` + readOnlyText + `;
+const gtidWait = waitLoop + `SELECT missed - began, UNIX_TIMESTAMP(SYSDATE(6)) - began, code, unlogged - began, ` + readOnlyText + `;
 END; SHOW MASTER STATUS`
 
 // roundWait and positionWait are asked of X. Its time-out is in whole seconds (0 is for ever) and its answer the number of
@@ -67,7 +80,7 @@ const roundWait = waitLoop + `IF code = 0 THEN
   SET pos = MASTER_POS_WAIT(?, ?, 1, ?);
   IF pos <> 0 THEN SET missed = looked; END IF;
 END IF;
-SELECT began, missed, UNIX_TIMESTAMP(SYSDATE(6)), code, pos, @@gtid_binlog_state;
+SELECT missed - began, UNIX_TIMESTAMP(SYSDATE(6)) - began, code, pos, @@gtid_binlog_state;
 END; ` + replicaStatus
 
 const positionWait = `BEGIN NOT ATOMIC
@@ -75,16 +88,17 @@ DECLARE began, missed DECIMAL(20,6); DECLARE pos INT;
 SET began = UNIX_TIMESTAMP(SYSDATE(6));
 SET pos = MASTER_POS_WAIT(?, ?, 1, ?);
 IF pos <> 0 THEN SET missed = began; END IF;
-SELECT began, missed, UNIX_TIMESTAMP(SYSDATE(6)), 0, pos, @@gtid_binlog_state;
+SELECT missed - began, UNIX_TIMESTAMP(SYSDATE(6)) - began, 0, pos, @@gtid_binlog_state;
 END; ` + replicaStatus
 
-// waitGTID waits on the fenced master until a GTID is applied there, for at most a slice; lag is how far it is behind already.
-// errLookAgain: it isn't fenced.
-func (s *session) waitGTID(ctx context.Context, conn *sql.Conn, gtid string, lag cutover.T) (answer, arrival, error) {
-	var v arrival
+// waitGTID waits on the fenced master until a heartbeat is applied there, for at most a slice; lag is how far it is behind
+// already. errLookAgain: it isn't fenced.
+func (s *session) waitGTID(ctx context.Context, conn *sql.Conn, h beat, lag cutover.T) (answer, arrival, error) {
+	v := arrival{after: h.sent}
 	var code sql.NullInt64
 	var fence string
-	a, log, err := s.wait(ctx, conn, gtidWait, []any{gtid, lookOf(lag).Seconds(), s.slice.Seconds()}, &code, &fence)
+	var unlogged sql.NullString
+	a, log, err := s.wait(ctx, conn, gtidWait, s.loopParams(h, lag), &code, &unlogged, &fence)
 	if err != nil {
 		return a, v, err
 	}
@@ -93,10 +107,17 @@ func (s *session) waitGTID(ctx context.Context, conn *sql.Conn, gtid string, lag
 		return a, v, errors.Join(errLookAgain, err)
 	}
 	if !code.Valid {
-		return a, v, noData("the wait for %s on the master in %s answered NULL", gtid, s.y.room)
+		return a, v, noData("the wait for %s on the master in %s answered NULL", h.gtid, s.y.room)
 	}
 	if len(log) != 1 {
 		return a, v, noData("the master in %s has no binlog", s.y.room)
+	}
+	if unlogged.Valid {
+		since, err := span(unlogged.String)
+		if err != nil {
+			return a, v, err
+		}
+		v.after = a.sent + a.spent(since)
 	}
 	a.reached = code.Int64 == 0
 	v.pos, err = parsePosition(log[0]["File"], log[0]["Position"])
@@ -109,7 +130,7 @@ func (s *session) waitPosition(ctx context.Context, conn *sql.Conn, h beat, pos 
 	query, params := positionWait, []any{pos.file, pos.offset, s.channel}
 	round := !s.mixed.Load()
 	if round {
-		query, params = roundWait, append([]any{h.gtid, lookOf(lag).Seconds(), s.slice.Seconds()}, params...)
+		query, params = roundWait, append(s.loopParams(h, lag), params...)
 	}
 	var code, passed sql.NullInt64
 	var state string
@@ -145,7 +166,8 @@ func foreign(state, id string) string {
 	return strings.Join(others, ",")
 }
 
-// wait asks one wait and what travels with it. The answer's first columns are began, missed and the end; into takes the rest.
+// wait asks one wait and what travels with it. The answer's first columns are the spans until the last look that missed it and
+// until the end, in seconds by the server's clock; into takes the rest.
 func (s *session) wait(ctx context.Context, conn *sql.Conn, query string, params []any, into ...any) (answer, []row, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.slice+s.patience)
 	defer cancel()
@@ -159,16 +181,16 @@ func (s *session) wait(ctx context.Context, conn *sql.Conn, query string, params
 		return a, nil, noRow(rows)
 	}
 	a.got = s.now()
-	var began, end string
+	var held string
 	var missed sql.NullString
-	if err := rows.Scan(append([]any{&began, &missed, &end}, into...)...); err != nil {
+	if err := rows.Scan(append([]any{&missed, &held}, into...)...); err != nil {
 		return a, nil, err
 	}
-	if a.held, err = span(began, end); err != nil {
+	if a.held, err = span(held); err != nil {
 		return a, nil, err
 	}
 	if missed.Valid {
-		if a.missed, err = span(began, missed.String); err != nil {
+		if a.missed, err = span(missed.String); err != nil {
 			return a, nil, err
 		}
 	}
@@ -213,21 +235,12 @@ func noRow(rows *sql.Rows) error {
 	return errors.New("the answer has no row")
 }
 
-// span is how long it was between two stamps of one server, in the form 1795507559.646043.
-func span(begin, end string) (cutover.T, error) {
-	b, err := microseconds(begin)
-	if err != nil {
-		return 0, err
-	}
-	e, err := microseconds(end)
-	return cutover.T(e-b) * cutover.T(time.Microsecond), err
-}
-
-func microseconds(stamp string) (int64, error) {
-	whole, part, _ := strings.Cut(stamp, ".")
+// span reads a span in seconds with six digits after the point, as in 0.250155.
+func span(text string) (cutover.T, error) {
+	whole, part, _ := strings.Cut(text, ".")
 	n, err := strconv.ParseInt(whole+(part + "000000")[:6], 10, 64)
 	if err != nil {
-		return 0, fmt.Errorf("stamp %q, want seconds with six digits after the point", stamp)
+		return 0, fmt.Errorf("span %q, want seconds with six digits after the point", text)
 	}
-	return n, nil
+	return cutover.T(n) * cutover.T(time.Microsecond), nil
 }
