@@ -210,7 +210,11 @@ func TestLockDelay(t *testing.T) {
 	if _, err := m.Session().Destroy(dead.Fence().Session, nil); err != nil {
 		t.Fatal(err)
 	}
-	defer dead.Release(within10s(t), false)
+	defer func() {
+		if err := dead.Release(within10s(t), false); err == nil {
+			t.Error("a lock whose session is gone was released")
+		}
+	}()
 	again := claimOf("r1", "gw")
 	again.Resume = true
 	if _, err := l.Take(within10s(t), again); !errors.Is(err, cutover.ErrHeld) || !strings.Contains(err.Error(), "lock-delay") {

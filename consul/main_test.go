@@ -101,7 +101,11 @@ func session(t testing.TB, m *api.Client) cutover.Fence {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { m.Session().Destroy(id, nil) })
+	t.Cleanup(func() {
+		if _, err := m.Session().Destroy(id, nil); err != nil {
+			t.Error(err)
+		}
+	})
 	f := cutover.Fence{Session: id, Key: "roomshift/lock/" + unique(), Index: 1}
 	if ok, _, err := m.KV().Acquire(&api.KVPair{Key: f.Key, Session: id}, nil); err != nil || !ok {
 		t.Fatal("acquire:", ok, err)

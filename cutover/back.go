@@ -43,7 +43,6 @@ type backValue struct {
 	flying  bool
 	retryAt T
 	tries   int
-	text    string
 }
 
 // goBack is one turn of ENGINE §7.

@@ -235,25 +235,12 @@ func (c *Composer) work(set map[Seat]Share, rates map[Seat]float64) {
 
 // transition works out what a route does with the requests of each room.
 func (c *Composer) transition(f *routeFlow, set map[Seat]Share, rates map[Seat]float64) {
-	n := len(c.rooms)
 	f.known = false
 	if f.byRoom {
-		clear(f.to)
-		for r := range n {
-			f.to[r*n+r] = 1
-		}
-		for k, s := range f.seats {
-			sh, ok := set[s]
-			if !ok || f.at[k] < 0 {
-				continue
-			}
-			f.known = true
-			for r, room := range c.rooms {
-				f.to[f.at[k]*n+r] = float64(sh[room]) / Whole
-			}
-		}
+		c.transitionByRoom(f, set)
 		return
 	}
+	n := len(c.rooms)
 	clear(f.once)
 	total := 0.0
 	for _, s := range f.seats {
@@ -284,6 +271,25 @@ func (c *Composer) transition(f *routeFlow, set map[Seat]Share, rates map[Seat]f
 	}
 	for r := range n {
 		copy(f.to[r*n:(r+1)*n], f.once)
+	}
+}
+
+// transitionByRoom is transition of a route with a seat in each room: what a room's seat doesn't say stays in that room.
+func (c *Composer) transitionByRoom(f *routeFlow, set map[Seat]Share) {
+	n := len(c.rooms)
+	clear(f.to)
+	for r := range n {
+		f.to[r*n+r] = 1
+	}
+	for k, s := range f.seats {
+		sh, ok := set[s]
+		if !ok || f.at[k] < 0 {
+			continue
+		}
+		f.known = true
+		for r, room := range c.rooms {
+			f.to[f.at[k]*n+r] = float64(sh[room]) / Whole
+		}
 	}
 }
 

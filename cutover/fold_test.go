@@ -275,7 +275,7 @@ func TestFoldIsWhatTheProcessKnows(t *testing.T) {
 			t.Fatalf("first %d records: the fold and the process differ", n)
 		}
 	}
-	if seen := kindsOf(s.rs); len(seen) != len(kinds()) {
+	if seen := kindsOf(s.rs); len(seen) != len(allKinds) {
 		t.Errorf("the story has only %v", seen)
 	}
 }

@@ -21,7 +21,6 @@ type arrival struct {
 type script struct {
 	plan   *Plan
 	pieces []arrival
-	looks  []T // moments of judging
 	change []vantageChange
 }
 

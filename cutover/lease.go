@@ -14,7 +14,6 @@ type leaseState struct {
 	retryAt T
 	err     error
 	lost    bool // it was had and was lost
-	last    uint64
 }
 
 const (

@@ -114,20 +114,26 @@ func (b *planner) after(i, first int) []int {
 			out = append(out, barrier-first)
 		}
 	default:
-		for _, name := range st.After {
-			if k, ok := b.named(st, i, name); ok {
-				if k < barrier {
-					b.problem(st.Pos, ruleAfter, "nothing below a checkpoint begins before it: leave `after` out, or name steps below it",
-						"step %q is after %q, across the checkpoint %q", st.Name, name, b.book.Steps[barrier].Name)
-				} else if k >= first {
-					out = append(out, k-first)
-				}
-			}
-		}
-		slices.Sort(out)
-		out = slices.Compact(out)
+		out = b.afterNames(st, i, barrier, first)
 	}
 	return out
+}
+
+// afterNames is what step i says that it waits for.
+func (b *planner) afterNames(st *runbooks.Step, i, barrier, first int) []int {
+	out := []int{}
+	for _, name := range st.After {
+		switch k, ok := b.named(st, i, name); {
+		case !ok:
+		case k < barrier:
+			b.problem(st.Pos, ruleAfter, "nothing below a checkpoint begins before it: leave `after` out, or name steps below it",
+				"step %q is after %q, across the checkpoint %q", st.Name, name, b.book.Steps[barrier].Name)
+		case k >= first:
+			out = append(out, k-first)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 // named is the step above i of that name.

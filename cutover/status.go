@@ -63,6 +63,27 @@ func (e *engine) stepView(i int) StepView {
 
 // shareViews has a row for all requests, for each entry and for each seat: basis points in the room that gains.
 func (e *engine) shareViews() []ShareView {
+	wanted := e.wantedNow()
+	seen, observed := e.observedSet()
+	rates, to := e.liveRates(), e.plan.To
+	w, s, o := e.comp.Compose(wanted, rates), e.compose(), e.comp.Compose(seen, rates)
+	row := ShareView{Name: "all requests", Wanted: w.All[to], Set: s.All[to], Seen: -1}
+	if observed {
+		row.Seen = o.All[to]
+	}
+	rows := []ShareView{row}
+	for _, seat := range sortedSeats(e.set) {
+		r := ShareView{Name: seat.String(), Wanted: wanted[seat][to], Set: e.set[seat][to], Seen: -1}
+		if sh, _, _, ok := e.board.Seen(e.now, seat); ok && e.observed(seat) {
+			r.Seen = sh[to]
+		}
+		rows = append(rows, r)
+	}
+	return append(rows, ShareView{Name: "crossing", Wanted: w.Crossing, Set: s.Crossing, Seen: -1})
+}
+
+// wantedNow is what each seat is to hold: by the rungs in progress, or, while going back, by the target.
+func (e *engine) wantedNow() map[Seat]Share {
 	wanted := cloneSet(e.set)
 	for i := range e.p.Steps {
 		sp := &e.p.Steps[i]
@@ -80,22 +101,7 @@ func (e *engine) shareViews() []ShareView {
 			}
 		}
 	}
-	seen, observed := e.observedSet()
-	rates, to := e.liveRates(), e.plan.To
-	w, s, o := e.comp.Compose(wanted, rates), e.compose(), e.comp.Compose(seen, rates)
-	row := ShareView{Name: "all requests", Wanted: w.All[to], Set: s.All[to], Seen: -1}
-	if observed {
-		row.Seen = o.All[to]
-	}
-	rows := []ShareView{row}
-	for _, seat := range sortedSeats(e.set) {
-		r := ShareView{Name: seat.String(), Wanted: wanted[seat][to], Set: e.set[seat][to], Seen: -1}
-		if sh, _, _, ok := e.board.Seen(e.now, seat); ok && e.observed(seat) {
-			r.Seen = sh[to]
-		}
-		rows = append(rows, r)
-	}
-	return append(rows, ShareView{Name: "crossing", Wanted: w.Crossing, Set: s.Crossing, Seen: -1})
+	return wanted
 }
 
 // wayBack says what going back would do now.

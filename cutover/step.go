@@ -31,7 +31,6 @@ type stepRun struct {
 
 	lastWrite T // the read-back of the step's own last write
 	green     T // since when the bake is green; 0: it isn't
-	held      T // how long it was held in this bake
 	why       string
 }
 

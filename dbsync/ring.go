@@ -105,21 +105,3 @@ func (r *Ring) Close() {
 
 // Name is the pair's name.
 func (r *Ring) Name() string { return r.name }
-
-// node is the master of a room, nil if the pair has none there.
-func (r *Ring) node(room cutover.Room) *node {
-	for _, n := range r.nodes {
-		if n.room == room {
-			return n
-		}
-	}
-	return nil
-}
-
-// other is the master that n replicates with.
-func (r *Ring) other(n *node) *node {
-	if r.nodes[0] == n {
-		return r.nodes[1]
-	}
-	return r.nodes[0]
-}

@@ -83,16 +83,6 @@ func nonEmpty(r row, columns ...string) string {
 	return strings.Join(found, " ")
 }
 
-// from is the channel whose source has this server_id.
-func (s side) from(id string) (channel, bool) {
-	for _, c := range s.channels {
-		if c.sourceID() == id {
-			return c, true
-		}
-	}
-	return channel{}, false
-}
-
 // variables are read whole because SELECT @@name fails for one that a version doesn't have.
 const variables = `SHOW GLOBAL VARIABLES WHERE Variable_name IN ('version','server_id','port','hostname','read_only','log_bin',
 'log_slave_updates','binlog_format','binlog_row_image','gtid_strict_mode','gtid_domain_id','gtid_binlog_state',

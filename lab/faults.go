@@ -192,12 +192,7 @@ func (l *Lab) fault(ctx context.Context, what, room string, args []string) error
 	last := args[len(args)-1]
 	switch {
 	case what == "lag" && len(args) == 2 && isRoom(args[0]) && args[0] != room:
-		d, err := time.ParseDuration(last)
-		if err != nil || d < 0 {
-			return fmt.Errorf("%q is no duration: want one like 2s", last)
-		}
-		l.Lag(room, args[0], d)
-		return nil
+		return l.late(room, args[0], last)
 	case len(args) != 1:
 	case what == "errors":
 		part, err := percent(last)
@@ -205,19 +200,39 @@ func (l *Lab) fault(ctx context.Context, what, room string, args []string) error
 			l.Errors(room, part)
 		}
 		return err
-	case what == "applier" && (last == "stop" || last == "start"):
-		return l.Applier(ctx, room, last == "start")
 	case what == "set":
 		return l.SetNumber(ctx, room, last)
-	case what == "room" && (last == string(Up) || last == string(Down)):
-		return l.Room(ctx, room, State(last))
-	case last != string(Up) && last != string(Down) && last != string(Frozen):
-	case what == "consul":
-		return l.Consul(ctx, room, State(last))
-	case what == "prometheus":
-		return l.Prometheus(ctx, room, State(last))
+	case what == "applier" && (last == "stop" || last == "start"):
+		return l.Applier(ctx, room, last == "start")
+	default:
+		if set := l.setter(what, State(last)); set != nil {
+			return set(ctx, room, State(last))
+		}
 	}
 	return fmt.Errorf("%s %s %s isn't understood; want a line such as\n%s", what, room, strings.Join(args, " "), Help)
+}
+
+func (l *Lab) late(from, to, delay string) error {
+	d, err := time.ParseDuration(delay)
+	if err != nil || d < 0 {
+		return fmt.Errorf("%q is no duration: want one like 2s", delay)
+	}
+	l.Lag(from, to, d)
+	return nil
+}
+
+// setter is what brings a part of a room into a state, nil if there is none.
+func (l *Lab) setter(what string, s State) func(context.Context, string, State) error {
+	known := s == Up || s == Down || s == Frozen
+	switch {
+	case what == "room" && known && s != Frozen:
+		return l.Room
+	case what == "consul" && known:
+		return l.Consul
+	case what == "prometheus" && known:
+		return l.Prometheus
+	}
+	return nil
 }
 
 func percent(s string) (float64, error) {

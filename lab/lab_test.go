@@ -259,15 +259,22 @@ func TestRoomDown(t *testing.T) {
 	if c := counted(t); c.Failed == 0 || c.Served[Home] < 200 {
 		t.Errorf("what entered by the cloud didn't fail, or home doesn't serve: %+v", c)
 	}
-	if _, err := http.Get(lab.Gateway(Cloud) + "/healthz"); err == nil {
-		t.Error("the room that is away answers")
+	if code, err := health(Cloud); err == nil {
+		t.Errorf("the room that is away answers: %d", code)
 	}
 	heal(t)
-	if resp, err := http.Get(lab.Gateway(Cloud) + "/healthz"); err != nil || resp.StatusCode != http.StatusOK {
-		t.Errorf("the room that is back doesn't answer: %v, %v", resp, err)
-	} else {
-		resp.Body.Close()
+	if code, err := health(Cloud); err != nil || code != http.StatusOK {
+		t.Errorf("the room that is back doesn't answer: %d, %v", code, err)
 	}
+}
+
+// health is what a room's gateway says of itself.
+func health(room string) (code int, err error) {
+	resp, err := http.Get(lab.Gateway(room) + "/healthz")
+	if err != nil {
+		return 0, err
+	}
+	return resp.StatusCode, resp.Body.Close()
 }
 
 func TestPrometheusDown(t *testing.T) {

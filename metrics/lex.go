@@ -85,12 +85,12 @@ func lexOne(s string) (token, error) {
 		return block(s, braces, '}')
 	case c == '[':
 		return block(s, brackets, ']')
-	case c == '"' || c == '\'' || c == '`':
+	case strings.IndexByte("\"'`", c) >= 0:
 		n, err := stringLength(s)
 		return token{quoted, s[:n]}, err
-	case isDigit(c) || c == '.' && len(s) > 1 && isDigit(s[1]):
+	case startsNumber(s):
 		return token{number, s[:run(s, func(c byte) bool { return isDigit(c) || isLetter(c) || c == '.' })]}, nil
-	case isLetter(c) || c == ':':
+	case isLetter(c), c == ':':
 		return token{identifier, s[:run(s, func(c byte) bool { return isLetter(c) || isDigit(c) || c == ':' })]}, nil
 	case strings.HasPrefix(s, "$window"):
 		return token{operator, "$window"}, nil
@@ -99,6 +99,8 @@ func lexOne(s string) (token, error) {
 	}
 	return token{}, fmt.Errorf("%q has no meaning: $room, $route and $window are replaced, nothing else", s[:min(len(s), 10)])
 }
+
+func startsNumber(s string) bool { return isDigit(s[0]) || s[0] == '.' && len(s) > 1 && isDigit(s[1]) }
 
 // block is s up to the end byte, which may stand in strings before.
 func block(s string, kind tokenKind, last byte) (token, error) {

@@ -242,9 +242,7 @@ func (r *roomsReader) seats(v *Route, f *fields) {
 	case MediumDNS, MediumFollows, MediumStays:
 		r.addf(f.key("seats"), RuleValue, "", "seats are rooms whose Consul holds the split: %s isn't held there", quoted(v.Name))
 	}
-	for _, s := range r.roomsOf(f.items("seats"), r.x) {
-		v.Seats = append(v.Seats, s)
-	}
+	v.Seats = append(v.Seats, r.roomsOf(f.items("seats"), r.x)...)
 }
 
 // checkChain says where into and follows lead to nothing that can be composed.

@@ -259,17 +259,7 @@ func timing(t *cutover.Timing) string {
 func (l *lines) people(r *cutover.Record, put func(string, string, ...any)) {
 	switch {
 	case r.Command != nil:
-		var args []string
-		for k, v := range r.Command.Args {
-			if v != "" {
-				if strings.ContainsAny(v, " \t") {
-					v = strconv.Quote(v)
-				}
-				args = append(args, k+"="+v)
-			}
-		}
-		sort.Strings(args)
-		put("command", "%s", strings.TrimSpace(r.Command.Verb+" by "+r.Command.Who+" "+strings.Join(args, " ")))
+		put("command", "%s", strings.TrimSpace(r.Command.Verb+" by "+r.Command.Who+" "+argsText(r.Command.Args)))
 	case r.Asked != nil:
 		put("asked", "%s", r.Asked.Text)
 	case r.Answered != nil:
@@ -300,4 +290,20 @@ func (l *lines) people(r *cutover.Record, put func(string, string, ...any)) {
 		}
 		put("share", "%s %s", how, strings.Join(parts, " "))
 	}
+}
+
+// argsText is a command's arguments in order; one with a space in it is quoted.
+func argsText(args map[string]string) string {
+	var words []string
+	for k, v := range args {
+		if v == "" {
+			continue
+		}
+		if strings.ContainsAny(v, " \t") {
+			v = strconv.Quote(v)
+		}
+		words = append(words, k+"="+v)
+	}
+	sort.Strings(words)
+	return strings.Join(words, " ")
 }

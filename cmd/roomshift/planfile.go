@@ -35,12 +35,8 @@ func savePlan(name string, p *cutover.Plan, book, rooms string) error {
 
 // openPlan reads a saved plan; nil, nil when the file is something else (a runbook).
 func openPlan(name string) (*planFile, *cutover.Plan, error) {
-	b, err := os.ReadFile(name)
-	if err != nil || !bytes.HasPrefix(bytes.TrimSpace(b), []byte("{")) {
-		return nil, nil, nil
-	}
-	var f planFile
-	if err := json.Unmarshal(b, &f); err != nil || f.Format != planFormat {
+	f, ok := readPlanFile(name)
+	if !ok {
 		return nil, nil, nil
 	}
 	p, err := cutover.DecodePlan(f.Plan)
@@ -48,9 +44,23 @@ func openPlan(name string) (*planFile, *cutover.Plan, error) {
 		return nil, nil, usage("%s: the plan can't be read: %w", name, err)
 	}
 	if p.Hash() != f.Hash {
-		return nil, nil, usage("%s: the plan's text has the hash %s, and the file says %s: it was edited after it was saved", name, p.Hash()[:8], f.Hash[:8])
+		return nil, nil, usage("%s: the plan's text has the hash %s, and the file says %.8s: it was edited after it was saved", name, p.Hash()[:8], f.Hash)
 	}
-	return &f, p, nil
+	return f, p, nil
+}
+
+// readPlanFile reads what plan -out wrote. Not ok: there is no such file, or it is something else; whoever takes it for a runbook
+// says what is wrong with it.
+func readPlanFile(name string) (*planFile, bool) {
+	b, err := os.ReadFile(name)
+	if err != nil || !bytes.HasPrefix(bytes.TrimSpace(b), []byte("{")) {
+		return nil, false
+	}
+	var f planFile
+	if err := json.Unmarshal(b, &f); err != nil || f.Format != planFormat {
+		return nil, false
+	}
+	return &f, true
 }
 
 // stillHolds tells whether a saved plan is what would be planned now, versions aside.

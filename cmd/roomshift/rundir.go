@@ -92,20 +92,9 @@ func findRun(name string) (*runState, error) {
 	if err != nil {
 		return nil, err
 	}
-	var found []*runState
-	for _, r := range all {
-		if name != "" && r.name == name || name == "" && !r.over() {
-			found = append(found, r)
-		}
-	}
+	found := only(all, func(r *runState) bool { return name != "" && r.name == name || name == "" && !r.over() })
 	if name == "" && len(found) > 1 { // of several that aren't over, the ones that live are meant
-		var alive []*runState
-		for _, r := range found {
-			if r.alive {
-				alive = append(alive, r)
-			}
-		}
-		if len(alive) > 0 {
+		if alive := only(found, func(r *runState) bool { return r.alive }); len(alive) > 0 {
 			found = alive
 		}
 	}
@@ -118,6 +107,16 @@ func findRun(name string) (*runState, error) {
 		return nil, usage("no run is under way or at rest: there are %s", names(all))
 	}
 	return nil, usage("several runs are meant: name one of %s", names(found))
+}
+
+func only(rs []*runState, is func(*runState) bool) []*runState {
+	var found []*runState
+	for _, r := range rs {
+		if is(r) {
+			found = append(found, r)
+		}
+	}
+	return found
 }
 
 func names(rs []*runState) string {

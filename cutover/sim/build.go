@@ -248,12 +248,13 @@ func (s *Sim) lowestTTL() cutover.T {
 // firstTTL is what names have at the start: the usual one, unless the runbook ends by setting that.
 func (s *Sim) firstTTL() cutover.T {
 	for _, st := range s.l.Book.Steps {
-		for _, t := range st.TTL {
-			if cutover.T(t.TTL) >= usualTTL {
-				return cutover.Minute
-			}
-			return usualTTL
+		if len(st.TTL) == 0 {
+			continue
 		}
+		if cutover.T(st.TTL[0].TTL) >= usualTTL {
+			return cutover.Minute
+		}
+		break
 	}
 	return usualTTL
 }

@@ -170,7 +170,7 @@ func (p *Process) Await(ctx context.Context, ready func(context.Context) error) 
 		}
 		select {
 		case <-p.done:
-			return fmt.Errorf("%s ended (%v) before it was ready: %s", p.Name, p.err, p.tail())
+			return fmt.Errorf("%s ended (%s) before it was ready: %s", p.Name, p.cmd.ProcessState, p.tail())
 		case <-ctx.Done():
 			return fmt.Errorf("%s isn't ready: %w: %s", p.Name, err, p.tail())
 		case <-tick.C:
