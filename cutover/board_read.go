@@ -123,6 +123,21 @@ func receiver(v *Vantage) Room {
 	return v.To
 }
 
+// NextCame is the earliest moment after now at which a piece hands over its next sample, of the series that Fresh still waits for.
+// Never if none does: then a sample, or the time of a gate that stays silent, wakes the engine.
+func (b *Board) NextCame(now, since T) T {
+	b.tick(now)
+	next := Never
+	for i := range b.series {
+		s := &b.series[i]
+		s.catchUp(b.now)
+		if s.again > s.gone && s.came < since {
+			next = min(next, s.put+T(s.gone+1)*s.every)
+		}
+	}
+	return next
+}
+
 // Fresh tells whether one sample, or a word that there is none, has come since a moment from each gate that decides about the
 // receiver. A gauge that never says anything is waited for until its gate is dark.
 func (b *Board) Fresh(now T, v Vantage, since T) bool {

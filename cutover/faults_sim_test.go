@@ -64,15 +64,23 @@ func TestOneJournalForASeed(t *testing.T) {
 }
 
 func TestPiecesAndSamplesAgree(t *testing.T) {
-	for _, fault := range []string{"", "errors cloud 20% at 30m", "lag feed-db home->cloud 8s at 40m for 3m", "errors home 5% at 30m"} {
-		var faults []string
-		if fault != "" {
-			faults = []string{fault}
-		}
-		pieces := play(t, "spring-festival-out", sim.Options{Seed: 3}, faults...)
-		samples := play(t, "spring-festival-out", sim.Options{Seed: 3, Samples: true}, faults...)
-		if a, b := lines(t, pieces), lines(t, samples); a != b {
-			t.Errorf("with %q pieces and samples give different journals: %s", fault, firstDifference(a, b))
+	for book, faults := range map[string][]string{
+		"spring-festival-out": {"", "errors cloud 20% at 30m", "lag feed-db home->cloud 8s at 40m for 3m", "errors home 5% at 30m", "kill at record 20",
+			"kill at record 64", "lost reply at write 30"},
+		"spring-festival-back": {"", "kill at record 30"},
+		"drill-3-percent":      {"", "kill at record 12", "kill at record 30", "errors cloud 20% at 20m"},
+		"to-cloud":             {"", "kill at record 12", "errors cloud 20% at 5m for 1m", "kill at write 3", "late write 2 12s"},
+	} {
+		for _, fault := range faults {
+			var faults []string
+			if fault != "" {
+				faults = []string{fault}
+			}
+			pieces := play(t, book, sim.Options{Seed: 3}, faults...)
+			samples := play(t, book, sim.Options{Seed: 3, Samples: true}, faults...)
+			if a, b := lines(t, pieces), lines(t, samples); a != b {
+				t.Errorf("%s with %q: pieces and samples give different journals: %s", book, fault, firstDifference(a, b))
+			}
 		}
 	}
 }

@@ -198,6 +198,7 @@ func (e *engine) settleRung(i int) {
 		return
 	} else {
 		s.why = missing
+		e.at(e.board.NextSince(e.now, s.lastWrite))
 	}
 	end := s.since + rung.Settle.Within
 	if e.now < end {
@@ -294,6 +295,7 @@ func (e *engine) bakeRung(i int) {
 		if len(why) > 0 {
 			s.why += " of " + why[0].Key()
 		}
+		e.at(e.board.NextSince(e.now, s.lastWrite))
 		return
 	}
 	e.withdrawQuestion(i, "bake")

@@ -40,7 +40,7 @@ func (e *engine) temper(j Judgement) Judgement {
 		if e.board.Fresh(e.now, e.vantage, e.freshFrom) {
 			e.freshFrom = 0
 			e.changed()
-		} else if j.Act != Freeze {
+		} else if e.at(e.board.NextCame(e.now, e.freshFrom)); j.Act != Freeze {
 			j.Act, j.Causes = Hold, []Cause{{Gate: "takeover", Color: Blind, Text: "waits for one sample of each gate of the room that receives"}}
 		}
 	}

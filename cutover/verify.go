@@ -36,6 +36,7 @@ func (e *engine) verify(target *Target) {
 	}
 	if end := b.readAt + verifyLimit; e.now < end {
 		e.at(end)
+		e.at(e.board.NextSince(e.now, e.lastWrite))
 		return
 	}
 	x := ExitNotVerified
@@ -140,6 +141,7 @@ func (e *engine) seenBack() bool {
 			near = max(near, abs(s.from[to]-e.set[s.seat][to])/5)
 		}
 		if !ok || from < s.wroteAt || abs(seen[to]-e.set[s.seat][to]) > near {
+			e.at(e.board.NextSince(e.now, s.wroteAt))
 			return false
 		}
 		last = max(last, at)
