@@ -57,7 +57,9 @@ type engine struct {
 	since      T // the phase in force began
 	seenAt     T
 	seenLast   Share
-	kept       map[int]T // plane → next listing for keeping
+	keepAt     T    // the next listing for keeping; 0: not yet known
+	keptFor    int  // the newest request when the seats to be kept were found
+	keptAny    bool // there are some
 	pending    []pendingAnswer
 	finishAt   T
 	startAt    T // a takeover waits until the former holder's unfenced requests are over
@@ -197,7 +199,7 @@ func (e *engine) build() {
 		e.loc = loc
 	}
 	e.calls, e.looks, e.lands = map[int]*call{}, map[ObjectID]T{}, map[int]T{}
-	e.looking, e.kept, e.asking = map[int]bool{}, map[int]T{}, map[string]T{}
+	e.looking, e.asking = map[int]bool{}, map[string]T{}
 	e.wasTo = map[string]int{}
 	e.expired, e.requests = map[string]bool{}, map[int]*request{}
 	e.split, e.ttls = map[Seat]int{}, map[Seat]int{}

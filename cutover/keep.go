@@ -6,39 +6,71 @@ import "fmt"
 const keepEvery = 10 * Second
 
 // keep gives objects that were created since the last listing their weight, so that a machine that joins doesn't move the share.
-// What is kept is membership: an object that existed and was changed by others is foreign.
+// What is kept is membership, of the seats that the run has written: an object that existed and was changed by others is foreign.
 func (e *engine) keep() {
-	if !e.ready || e.ended || e.err != nil || !e.keeps() {
+	if !e.ready || e.ended || e.err != nil || !e.keptSeats() || !e.keeps() {
 		return
+	}
+	if e.keepAt == 0 {
+		e.keepAt = e.now + keepEvery
+	}
+	if e.now < e.keepAt {
+		e.at(e.keepAt)
+		return
+	}
+	e.keepAt = e.now + keepEvery
+	e.at(e.keepAt)
+	for i := range e.planes {
+		if pl := &e.planes[i]; len(pl.kept) > 0 && !pl.keeping {
+			e.keepPlane(i, pl.kept)
+		}
+	}
+}
+
+// keepPlane lists a plane's seats; one whose listing hangs is not asked again meanwhile.
+func (e *engine) keepPlane(i int, seats []Seat) {
+	pl := &e.planes[i]
+	pl.keeping = true
+	e.list(i, seats, false, func(held []Held, err error) {
+		pl.keeping = false
+		if err != nil {
+			e.note(fmt.Sprintf("%s can't be listed: %v", pl.Name, err))
+			return
+		}
+		if !e.keeps() {
+			return
+		}
+		e.merge(i, seats, held)
+		e.keepNew(i, seats)
+	})
+}
+
+// keptSeats finds, for each plane, the seats that are kept: the run has written them, and they are made of objects that come and
+// go. They change only when a request is made. False: there are none.
+func (e *engine) keptSeats() bool {
+	if e.keptFor == e.p.Requests {
+		return e.keptAny
+	}
+	e.keptFor, e.keptAny = e.p.Requests, false
+	members := map[Seat]bool{}
+	for _, o := range e.p.Objects {
+		if o.Touched && o.Room != "" {
+			members[o.Seat] = true
+		}
 	}
 	for i := range e.planes {
 		pl := &e.planes[i]
-		if pl.Aspect != Split || !e.hasMembers(i) {
+		pl.kept = nil
+		if pl.Aspect != Split || pl.Shows >= Second {
 			continue
 		}
-		next, ok := e.kept[i]
-		if !ok {
-			next = e.now + keepEvery
-			e.kept[i] = next
-		}
-		if e.now < next {
-			e.at(next)
-			continue
-		}
-		e.kept[i] = Never
-		e.list(i, pl.Seats, false, func(held []Held, err error) {
-			e.kept[i] = e.now + keepEvery
-			if err != nil {
-				e.note(fmt.Sprintf("%s can't be listed: %v", pl.Name, err))
-				return
+		for _, seat := range pl.Seats {
+			if members[seat] {
+				pl.kept, e.keptAny = append(pl.kept, seat), true
 			}
-			if !e.keeps() {
-				return
-			}
-			e.merge(i, pl.Seats, held)
-			e.keepNew(i)
-		})
+		}
 	}
+	return e.keptAny
 }
 
 // keeps: on the way forward, when no rung of it is being written, and at a guarded rest.
@@ -58,20 +90,10 @@ func (e *engine) keeps() bool {
 	return false
 }
 
-// hasMembers: the plane's seats are made of objects that come and go.
-func (e *engine) hasMembers(plane int) bool {
-	for _, seat := range e.planes[plane].Seats {
-		if st := e.seats[seat]; st != nil && len(st.held) > 0 && st.held[0].Room != "" && e.planes[plane].Shows < Second {
-			return true
-		}
-	}
-	return false
-}
-
-func (e *engine) keepNew(plane int) {
-	for _, seat := range e.planes[plane].Seats {
+func (e *engine) keepNew(plane int, seats []Seat) {
+	for _, seat := range seats {
 		st := e.seats[seat]
-		if st == nil || !e.seatTouched(seat) {
+		if st == nil {
 			continue
 		}
 		often := e.mostFrequentNow(st)
@@ -91,15 +113,6 @@ func (e *engine) keepNew(plane int) {
 			e.write(plane, Intent{Purpose: Keep, Step: -1, Changes: pack}, nil)
 		}
 	}
-}
-
-func (e *engine) seatTouched(seat Seat) bool {
-	for _, o := range e.p.Objects {
-		if o.Seat == seat && o.Touched {
-			return true
-		}
-	}
-	return false
 }
 
 // mostFrequentNow is each room's most frequent wanted value among the objects of a seat that the journal knows.

@@ -84,7 +84,10 @@ func (e *engine) finishesWave(pl *planeState, r *request) bool {
 
 func (e *engine) newPhase() {
 	e.since = e.now
-	e.kept = map[int]T{}
+	e.keepAt = 0
+	for i := range e.planes { // a listing that waited may have been dropped
+		e.planes[i].keeping = false
+	}
 	for _, st := range e.seats {
 		st.goals = nil
 	}

@@ -9,6 +9,8 @@ type planeState struct {
 	flying        int
 	nextAt        T // pace
 	throttled     T // the server asked for patience until
+	kept          []Seat
+	keeping       bool // a listing for keeping is under way
 }
 
 // job is one request of any kind to a plane.
