@@ -1,8 +1,6 @@
 package cutover
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"strings"
 	"unicode/utf8"
 )
@@ -105,8 +103,7 @@ func (p *Progress) mayContinue(r *Record) error {
 }
 
 func (p *Progress) decode(r *Record, text string) (*Plan, error) {
-	sum := sha256.Sum256([]byte(text))
-	hash := hex.EncodeToString(sum[:])
+	hash := planHash([]byte(text))
 	if hash != r.Plan.Hash {
 		return nil, refuse(r, "the plan's text has the hash %.8s, and the record says %.8s: the text was edited or a part is missing", hash, r.Plan.Hash)
 	}

@@ -94,7 +94,9 @@ func (e *engine) journalStart() bool {
 			e.fail(fmt.Errorf("the plan can't be written down: %w", err))
 			return false
 		}
-		for _, part := range SplitPlan(e.s.Run, e.s.Plan.Hash(), continues, e.s.Version, text) {
+		hash := planHash(text)
+		e.p.Expect(hash, e.s.Plan)
+		for _, part := range SplitPlan(e.s.Run, hash, continues, e.s.Version, text) {
 			e.propose(Record{Kind: KindPlan, Plan: &part}, true)
 		}
 		e.propose(Record{Kind: KindClaim, Claim: &ClaimMark{Names: e.claimNames()}}, false)

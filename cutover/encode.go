@@ -71,6 +71,11 @@ func (p *Plan) Hash() string {
 	if err != nil {
 		return ""
 	}
+	return planHash(text)
+}
+
+// planHash is the hash of a plan's text.
+func planHash(text []byte) string {
 	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:])
 }

@@ -157,7 +157,7 @@ func (e *engine) proposeRun(why string) {
 			fences[l.place.Name] = l.lease.Fence()
 		}
 	}
-	e.propose(Record{Kind: KindRun, Run: &RunStart{Hash: e.plan.Hash(), Version: e.s.Version, Host: e.s.Host, User: e.s.User,
+	e.propose(Record{Kind: KindRun, Run: &RunStart{Hash: e.p.Hash, Version: e.s.Version, Host: e.s.Host, User: e.s.User,
 		PID: e.s.PID, Fences: fences, Why: why}}, true)
 }
 
