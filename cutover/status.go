@@ -2,15 +2,17 @@ package cutover
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
 // view is how the run stands now.
 func (e *engine) view() *View {
 	v := &View{Run: e.s.Run, Environment: e.plan.Environment, Runbook: e.plan.Runbook, From: e.plan.From, To: e.plan.To,
-		Wall: e.wall().Format(wallFormat), Phase: e.p.Phase, Act: e.judged.Act, Causes: e.judged.Causes, Target: e.p.Target,
+		Wall: e.wall().Format(wallFormat), Phase: e.p.Phase, Act: e.judged.Act, Target: e.p.Target,
 		Paused: e.p.Paused, Exit: e.p.Exit, Asked: e.p.Asked, Open: e.openCount(), Journal: e.out.trouble,
 		Gates: e.board.Views(e.now, e.vantage), Writers: e.vantage.Writers, Mutes: sortedKeys(e.p.Mutes)}
+	v.Causes = agedTo(e.judged.Causes, v.Gates)
 	if e.p.Phase == PhaseFrozen || e.p.Phase == PhaseBack {
 		v.Causes = append(append([]Cause(nil), e.p.Causes...), v.Causes...)
 	}
@@ -32,6 +34,19 @@ func (e *engine) view() *View {
 		v.Timing = &t
 	}
 	return v
+}
+
+// agedTo is causes with the age that their gates' data has in a view: they were judged when something last happened.
+func agedTo(causes []Cause, gates []GateView) []Cause {
+	out := slices.Clone(causes)
+	for i := range out {
+		for k := range gates {
+			if g := &gates[k]; g.Gate == out[i].Gate && g.Room == out[i].Room {
+				out[i].Age = g.Age
+			}
+		}
+	}
+	return out
 }
 
 func (e *engine) stepView(i int) StepView {
