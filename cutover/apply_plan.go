@@ -122,6 +122,9 @@ func (p *Progress) firstSegment(r *Record, plan *Plan) {
 	start := &Target{Name: startTarget, Step: -1, Want: make(map[ObjectID]string, len(plan.Held)), Writers: map[string]Room{},
 		Segment: 1, Seq: r.Seq}
 	objects := make([]Object, len(plan.Held))
+	if len(p.Objects) == 0 {
+		p.Objects = make(map[ObjectID]*Object, len(plan.Held))
+	}
 	for i := range plan.Held {
 		objects[i] = newObject(&plan.Held[i])
 		p.Objects[objects[i].ID] = &objects[i]

@@ -114,11 +114,13 @@ func (e *engine) findBack(target *Target) {
 // backSplits starts the next turn of shares. It is true as long as a share isn't at its goal.
 func (e *engine) backSplits(target *Target) bool {
 	b := &e.backing
+	if !e.awayFrom(target) {
+		return false
+	}
 	in := backInput{room: e.plan.To, low: cloneSet(e.set), high: cloneSet(e.set), slack: slack}
 	rates := e.liveRates()
 	in.left = func(set map[Seat]Share) int { return e.comp.In(e.plan.To, set, rates) }
 	goals := map[Seat]map[string]string{}
-	open := false
 	final := cloneSet(e.set)
 	for _, s := range b.seats {
 		st := e.seats[s.seat]
@@ -141,16 +143,12 @@ func (e *engine) backSplits(target *Target) bool {
 		if !need && s.left == 0 {
 			continue
 		}
-		open = true
 		goals[s.seat] = g
 		if e.now < s.retryAt {
 			e.at(s.retryAt)
 		}
 		in.cands = append(in.cands, backCandidate{seat: s.seat, goal: share, fast: e.planes[s.plane].Shows,
 			busy: s.left > 0 || e.now < s.retryAt || !need})
-	}
-	if !open {
-		return false
 	}
 	if wait := e.pace(&in, final); wait {
 		return true
@@ -159,6 +157,18 @@ func (e *engine) backSplits(target *Target) bool {
 		e.backTo(m, goals[m.seat])
 	}
 	return true
+}
+
+// awayFrom tells whether a seat isn't at its goal yet.
+func (e *engine) awayFrom(target *Target) bool {
+	away := false
+	for _, s := range e.backing.seats {
+		if st := e.seats[s.seat]; st != nil {
+			e.goalsOf(st, target)
+			away = away || st.need > 0 || s.left > 0
+		}
+	}
+	return away
 }
 
 func lesser(a, b Share, room Room) Share {

@@ -281,7 +281,7 @@ func (e *engine) recordSeen() {
 		e.at(next)
 		return
 	}
-	share := e.seenShare()
+	share, _ := e.seenShare()
 	e.seenAt = e.now
 	if maps.Equal(share, e.seenLast) && e.now < e.seenWrote+15*Minute {
 		e.at(min(e.seenAt+Minute, e.seenWrote+15*Minute))
@@ -293,39 +293,43 @@ func (e *engine) recordSeen() {
 
 // seenNow journals the composed share as observed, or as set where nothing observes it.
 func (e *engine) seenNow(wait bool) {
-	share := e.seenShare()
-	e.seenAt, e.seenWrote, e.seenLast = e.now, e.now, share
-	_, observed := e.observedSet()
-	e.propose(Record{Kind: KindSeen, Seen: &SeenMark{Share: share, Observed: observed}}, wait)
+	share, observed := e.seenShare()
+	e.seenAt, e.seenWrote, e.seenLast = e.now, e.now, maps.Clone(share)
+	e.propose(Record{Kind: KindSeen, Seen: &SeenMark{Share: e.seenLast, Observed: observed}}, wait)
 }
 
-func (e *engine) seenShare() Share {
+// seenShare is good until the next call.
+func (e *engine) seenShare() (share Share, observed bool) {
 	set, observed := e.observedSet()
 	if !observed {
-		return e.compose().All
+		return e.compose().All, false
 	}
-	return e.comp.Compose(set, e.liveRates()).All
+	e.comp.ComposeInto(&e.seenComp, set, e.liveRates())
+	return e.seenComp.All, true
 }
 
-// observedSet is what the seats were seen to carry; what nothing observes counts as it is set.
+// observedSet is what the seats were seen to carry; what nothing observes counts as it is set. It is good until the next call.
 func (e *engine) observedSet() (map[Seat]Share, bool) {
 	observed := false
-	var set map[Seat]Share
 	for _, r := range e.plan.Routes {
 		if !r.Observed {
 			continue
 		}
 		for _, seat := range r.Seats {
-			if seen, _, _, ok := e.board.Seen(e.now, seat); ok {
-				if set == nil {
-					set = cloneSet(e.set)
-				}
-				set[seat], observed = seen, true
+			seen, _, _, ok := e.board.Seen(e.now, seat)
+			if !ok {
+				continue
 			}
+			if !observed {
+				observed = true
+				clear(e.seenSet)
+				maps.Copy(e.seenSet, e.set)
+			}
+			e.seenSet[seat] = seen
 		}
 	}
-	if set == nil {
-		set = e.set
+	if !observed {
+		return e.set, false
 	}
-	return set, observed
+	return e.seenSet, true
 }

@@ -53,6 +53,8 @@ type seenGauge struct {
 	put      T
 	again    int
 	unknown  bool
+	rated    bool // it stands in Board.rates, as rates
+	rates    float64
 }
 
 // probeGauge is what a room's probe said last.

@@ -34,11 +34,14 @@ func (b *Board) Rates(now T) map[Seat]float64 {
 	b.tick(now)
 	for i := range b.seen {
 		g := &b.seen[i]
-		if g.fresh(b.now, g.at+pieceShift(b.now, g.put, g.every, g.again)) {
+		fresh := g.fresh(b.now, g.at+pieceShift(b.now, g.put, g.every, g.again))
+		switch {
+		case fresh && (!g.rated || g.rate != g.rates):
 			b.rates[g.seat] = g.rate
-		} else {
+		case !fresh && g.rated:
 			delete(b.rates, g.seat)
 		}
+		g.rated, g.rates = fresh, g.rate
 	}
 	return b.rates
 }

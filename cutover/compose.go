@@ -46,10 +46,18 @@ type routeFlow struct {
 	byRoom bool
 	seats  []Seat
 	at     []int // ByRoom: the room of each seat, -1 no room of the plan
+	now    []seatFlow
 	bytes  float64
 	to     []float64
 	once   []float64 // not ByRoom: the one row
 	known  bool
+}
+
+// seatFlow is what a seat holds and carries now.
+type seatFlow struct {
+	share        Share
+	rate         float64
+	there, rated bool
 }
 
 // entryFlow is an entry; chain are the routes with a split that it leads into, in order.
@@ -80,7 +88,7 @@ func NewComposer(p *Plan) *Composer {
 		if len(r.Seats) == 0 {
 			continue
 		}
-		f := routeFlow{name: r.Name, byRoom: r.ByRoom, seats: r.Seats, bytes: float64(r.Bytes), to: make([]float64, n*n), once: make([]float64, n)}
+		f := routeFlow{name: r.Name, byRoom: r.ByRoom, seats: r.Seats, bytes: float64(r.Bytes), now: make([]seatFlow, len(r.Seats)), to: make([]float64, n*n), once: make([]float64, n)}
 		for _, s := range r.Seats {
 			at, ok := roomAt[s.At]
 			if !ok {
@@ -226,42 +234,48 @@ func (c *Composer) sum() (cross float64, alone bool) {
 // work fills in every route's transition and every entry's share.
 func (c *Composer) work(set map[Seat]Share, rates map[Seat]float64) {
 	for i := range c.routes {
-		c.transition(&c.routes[i], set, rates)
+		f := &c.routes[i]
+		for k, s := range f.seats { // each seat is looked up once: this is the cost of composing
+			now := &f.now[k]
+			now.share, now.there = set[s]
+			now.rate, now.rated = rates[s]
+		}
+		c.transition(f)
 	}
 	for i := range c.entries {
-		c.flow(&c.entries[i], rates)
+		c.flow(&c.entries[i])
 	}
 }
 
 // transition works out what a route does with the requests of each room.
-func (c *Composer) transition(f *routeFlow, set map[Seat]Share, rates map[Seat]float64) {
+func (c *Composer) transition(f *routeFlow) {
 	f.known = false
 	if f.byRoom {
-		c.transitionByRoom(f, set)
+		c.transitionByRoom(f)
 		return
 	}
 	n := len(c.rooms)
 	clear(f.once)
 	total := 0.0
-	for _, s := range f.seats {
-		if _, ok := set[s]; ok {
+	for k := range f.now {
+		if now := &f.now[k]; now.there {
 			f.known = true
-			total += rates[s]
+			total += now.rate
 		}
 	}
 	count := 0.0
-	for _, s := range f.seats {
-		sh, ok := set[s]
-		if !ok {
+	for k := range f.now {
+		now := &f.now[k]
+		if !now.there {
 			continue
 		}
-		w := rates[s]
+		w := now.rate
 		if total == 0 {
 			w = 1
 		}
 		count += w
 		for r, room := range c.rooms {
-			f.once[r] += w * float64(sh[room])
+			f.once[r] += w * float64(now.share[room])
 		}
 	}
 	for r := range f.once {
@@ -275,39 +289,39 @@ func (c *Composer) transition(f *routeFlow, set map[Seat]Share, rates map[Seat]f
 }
 
 // transitionByRoom is transition of a route with a seat in each room: what a room's seat doesn't say stays in that room.
-func (c *Composer) transitionByRoom(f *routeFlow, set map[Seat]Share) {
+func (c *Composer) transitionByRoom(f *routeFlow) {
 	n := len(c.rooms)
 	clear(f.to)
 	for r := range n {
 		f.to[r*n+r] = 1
 	}
-	for k, s := range f.seats {
-		sh, ok := set[s]
-		if !ok || f.at[k] < 0 {
+	for k := range f.now {
+		now := &f.now[k]
+		if !now.there || f.at[k] < 0 {
 			continue
 		}
 		f.known = true
 		for r, room := range c.rooms {
-			f.to[f.at[k]*n+r] = float64(sh[room]) / Whole
+			f.to[f.at[k]*n+r] = float64(now.share[room]) / Whole
 		}
 	}
 }
 
 // flow multiplies the splits along an entry's chain.
-func (c *Composer) flow(e *entryFlow, rates map[Seat]float64) {
+func (c *Composer) flow(e *entryFlow) {
 	n := len(c.rooms)
 	f := &c.routes[e.route]
 	e.rate, e.rated, e.known = 0, false, f.known
-	for _, s := range f.seats {
-		if v, ok := rates[s]; ok {
-			e.rate += v
+	for k := range f.now {
+		if now := &f.now[k]; now.rated {
+			e.rate += now.rate
 			e.rated = true
 		}
 	}
 	if !e.known {
 		return
 	}
-	c.entering(e, rates)
+	c.entering(e)
 	if f.byRoom {
 		c.through(f)
 	}
@@ -330,7 +344,7 @@ func (c *Composer) flow(e *entryFlow, rates map[Seat]float64) {
 
 // entering fills the matrix with where an entry's requests enter: a name's by what it says; a gateway's by the rates of its
 // seats, by the only one it has, else equally.
-func (c *Composer) entering(e *entryFlow, rates map[Seat]float64) {
+func (c *Composer) entering(e *entryFlow) {
 	n := len(c.rooms)
 	f := &c.routes[e.route]
 	clear(c.matrix)
@@ -342,17 +356,17 @@ func (c *Composer) entering(e *entryFlow, rates map[Seat]float64) {
 		return
 	}
 	total, count := 0.0, 0.0
-	for k, s := range f.seats {
+	for k := range f.now {
 		if f.at[k] >= 0 {
-			total += rates[s]
+			total += f.now[k].rate
 			count++
 		}
 	}
-	for k, s := range f.seats {
+	for k := range f.now {
 		switch at := f.at[k]; {
 		case at < 0:
 		case total > 0:
-			e.enters[at] = rates[s] / total
+			e.enters[at] = f.now[k].rate / total
 		default:
 			e.enters[at] = 1 / count
 		}

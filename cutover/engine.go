@@ -3,6 +3,7 @@ package cutover
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 )
@@ -10,16 +11,18 @@ import (
 // engine is one process's view of a run. Progress is what survives; everything else here can be lost: timers, tries, listings,
 // requests under way. A takeover starts it anew.
 type engine struct {
-	w     World
-	s     Start
-	p     *Progress
-	plan  *Plan
-	comp  *Composer
-	board *Board
-	loc   *time.Location
-	now   T
-	wake  T
-	again bool // something changed in this turn: look once more
+	w      World
+	s      Start
+	p      *Progress
+	plan   *Plan
+	comp   *Composer
+	board  *Board
+	loc    *time.Location
+	now    T
+	wake   T
+	again  bool // something changed in this turn: look once more
+	news   bool // something has come that a decision may follow from
+	silent bool // the reply that is being taken says nothing new
 
 	fresh bool // the journal was empty
 	ready bool // locks had, run journaled, objects read
@@ -57,9 +60,12 @@ type engine struct {
 	since      T // the phase in force began
 	seenAt     T
 	seenLast   Share
-	keepAt     T    // the next listing for keeping; 0: not yet known
-	keptFor    int  // the newest request when the seats to be kept were found
-	keptAny    bool // there are some
+	seenSet    map[Seat]Share // working memory of observedSet
+	seenComp   Composed       // and of seenShare
+	keepAt     T              // the next listing for keeping; 0: not yet known
+	keepWake   T              // the same while something is kept, else Never
+	keptFor    int            // the newest request when the seats to be kept were found
+	keptAny    bool           // there are some
 	pending    []pendingAnswer
 	finishAt   T
 	startAt    T // a takeover waits until the former holder's unfenced requests are over
@@ -101,7 +107,20 @@ func (e *engine) reply(r Reply) {
 		return
 	}
 	delete(e.calls, r.ID)
+	e.silent = false
 	c.then(r.Value)
+	e.news = e.news || !e.silent
+}
+
+// firstDeadline is when the next missing reply counts as unknown.
+func (e *engine) firstDeadline() T {
+	first := Never
+	for _, c := range e.calls {
+		if !c.expired {
+			first = min(first, c.deadline)
+		}
+	}
+	return first
 }
 
 // expire counts missing replies as unknown. What hangs keeps its place in calls: its reply is a hint, whenever it comes.
@@ -111,13 +130,8 @@ func (e *engine) expire() {
 	}
 	var due []int
 	for id, c := range e.calls {
-		if c.expired || c.deadline == Never {
-			continue
-		}
-		if c.deadline <= e.now {
+		if !c.expired && c.deadline <= e.now {
 			due = append(due, id)
-		} else {
-			e.at(c.deadline)
 		}
 	}
 	slices.Sort(due)
@@ -149,8 +163,9 @@ type seatState struct {
 	seat  Seat
 	plane int
 	held  []Held // sorted by object
-	at    T      // when it was listed or written
 	sums  Share  // of the live objects' weights
+	known int64  // the newest record when its listing was held against the journal: nothing was left to say
+	kept  int64  // the newest record when its new objects were looked for
 
 	goals map[string]string // what going back gives each object; nil: to be worked out
 	goal  Share
@@ -224,7 +239,8 @@ func (e *engine) build() {
 	}
 	e.holdSnapshot()
 	e.steps = make([]stepRun, len(p.Steps))
-	e.stale = true
+	e.seenSet = map[Seat]Share{}
+	e.stale, e.keepWake = true, Never
 }
 
 // holdSnapshot takes the plan's listing as the first one; a takeover reads over it.
@@ -270,22 +286,21 @@ func compareHeld(a, b Held) int {
 
 // setShare works out a seat's set share from its listing.
 func (e *engine) setShare(seat Seat) {
-	sh := Share{}
-	for room, w := range e.seats[seat].sums {
-		sh[room] = w
-	}
+	sh := maps.Clone(e.seats[seat].sums)
 	if toBasisPoints(sh) {
-		e.set[seat] = sh
-	} else {
-		delete(e.set, seat)
+		if e.stale = e.stale || !maps.Equal(e.set[seat], sh); e.stale {
+			e.set[seat] = sh
+		}
+		return
 	}
+	delete(e.set, seat)
 	e.stale = true
 }
 
-// compose is the composed share of what the seats hold now.
+// compose is the composed share of what the seats hold now. It is good until they hold something else.
 func (e *engine) compose() Composed {
 	if e.stale {
-		e.composed = e.comp.Compose(e.set, e.liveRates())
+		e.comp.ComposeInto(&e.composed, e.set, e.liveRates())
 		e.stale = false
 	}
 	return e.composed

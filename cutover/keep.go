@@ -8,6 +8,7 @@ const keepEvery = 10 * Second
 // keep gives objects that were created since the last listing their weight, so that a machine that joins doesn't move the share.
 // What is kept is membership, of the seats that the run has written: an object that existed and was changed by others is foreign.
 func (e *engine) keep() {
+	e.keepWake = Never
 	if !e.ready || e.ended || e.err != nil || !e.keptSeats() || !e.keeps() {
 		return
 	}
@@ -15,11 +16,11 @@ func (e *engine) keep() {
 		e.keepAt = e.now + keepEvery
 	}
 	if e.now < e.keepAt {
-		e.at(e.keepAt)
+		e.keepWake = e.keepAt
 		return
 	}
 	e.keepAt = e.now + keepEvery
-	e.at(e.keepAt)
+	e.keepWake = e.keepAt
 	for i := range e.planes {
 		if pl := &e.planes[i]; len(pl.kept) > 0 && !pl.keeping {
 			e.keepPlane(i, pl.kept)
@@ -40,9 +41,21 @@ func (e *engine) keepPlane(i int, seats []Seat) {
 		if !e.keeps() {
 			return
 		}
-		e.merge(i, seats, held)
-		e.keepNew(i, seats)
+		if e.silent = e.isKnown(i, seats, held) && e.isKept(seats); !e.silent {
+			e.merge(i, seats, held)
+			e.keepNew(i, seats)
+		}
 	})
+}
+
+// isKept: nothing was journaled since the seats' new objects were looked for.
+func (e *engine) isKept(seats []Seat) bool {
+	for _, seat := range seats {
+		if st := e.seats[seat]; st == nil || st.kept != e.p.Seq {
+			return false
+		}
+	}
+	return true
 }
 
 // keptSeats finds, for each plane, the seats that are kept: the run has written them, and they are made of objects that come and
@@ -96,23 +109,37 @@ func (e *engine) keepNew(plane int, seats []Seat) {
 		if st == nil {
 			continue
 		}
-		often := e.mostFrequentNow(st)
-		var cs []Change
-		for _, h := range st.held {
-			want, ok := often[h.Room]
-			if e.p.Objects[h.ID()] != nil || !ok || want == h.Value {
-				continue
-			}
-			gives, err := e.planes[plane].Medium.Weigh(h, want)
-			if err != nil {
-				continue
-			}
-			cs = append(cs, Change{Seat: seat, Plane: h.Plane, Object: h.Object, Before: h.Value, After: want, Version: h.Version, Gives: gives})
-		}
+		cs := e.joined(plane, st)
 		for _, pack := range Pack(e.planes[plane].Plane, cs) {
 			e.write(plane, Intent{Purpose: Keep, Step: -1, Changes: pack}, nil)
 		}
+		st.kept = e.p.Seq
 	}
+}
+
+// joined is what a seat's new objects are to hold.
+func (e *engine) joined(plane int, st *seatState) []Change {
+	var cs []Change
+	var often map[Room]string
+	for i := range st.held {
+		h := &st.held[i]
+		if e.p.Objects[h.ID()] != nil {
+			continue
+		}
+		if often == nil {
+			often = e.mostFrequentNow(st)
+		}
+		want, ok := often[h.Room]
+		if !ok || want == h.Value {
+			continue
+		}
+		gives, err := e.planes[plane].Medium.Weigh(*h, want)
+		if err != nil {
+			continue
+		}
+		cs = append(cs, Change{Seat: st.seat, Plane: h.Plane, Object: h.Object, Before: h.Value, After: want, Version: h.Version, Gives: gives})
+	}
+	return cs
 }
 
 // mostFrequentNow is each room's most frequent wanted value among the objects of a seat that the journal knows.

@@ -126,13 +126,21 @@ func (e *lineWriter) causes(cs []Cause) {
 	e.b = append(e.b, ']')
 }
 
+// isPlain tells which bytes stand for themselves in a JSON string.
+var isPlain = func() (plain [256]bool) {
+	for c := ' '; c < utf8.RuneSelf; c++ {
+		plain[c] = c != '"' && c != '\\'
+	}
+	return plain
+}()
+
 // quote writes a JSON string as encoding/json does without HTML escaping.
 func (e *lineWriter) quote(s string) {
-	e.b = append(e.b, '"')
+	e.b = append(slices.Grow(e.b, len(s)+len(s)/4+2), '"') // a plan's text is a string here: it isn't copied more often than needed
 	from := 0
 	for i := 0; i < len(s); {
 		c := s[i]
-		if c >= ' ' && c != '"' && c != '\\' && c < utf8.RuneSelf {
+		if isPlain[c] {
 			i++
 			continue
 		}

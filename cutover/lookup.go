@@ -177,37 +177,68 @@ func (e *engine) settle(request int, id ObjectID, o Outcome) {
 // late write or as somebody else's.
 func (e *engine) merge(plane int, seats []Seat, held []Held) {
 	pl := &e.planes[plane]
-	for _, h := range held {
-		o := e.p.Objects[ObjectID{pl.Name, h.Object}]
-		if o == nil || len(o.Open) > 0 || h.Value == o.Last {
-			continue
-		}
-		if o.Foreign != nil && o.Foreign.Found == h.Value && !o.Foreign.Gone {
-			continue
-		}
-		if o.Touched && ours(o, h.Value) {
-			e.strayed = true
-			e.propose(Record{Kind: KindStray, Stray: &StrayMark{Plane: pl.Name, Object: h.Object, Found: h.Value, Version: h.Version}}, false)
-			continue
-		}
-		e.propose(Record{Kind: KindForeign, Foreign: &ForeignMark{Plane: pl.Name, Object: h.Object, Found: h.Value, Version: h.Version}}, false)
+	for i := range held {
+		e.contradicted(pl, &held[i])
 	}
 	if pl.Aspect != Split {
 		return
 	}
+	held = slices.Clone(held)
+	sortHeld(held)
 	for _, seat := range seats {
+		from, _ := slices.BinarySearchFunc(held, seat, func(h Held, s Seat) int { return CompareSeats(h.Seat, s) })
+		to := from
+		for to < len(held) && held[to].Seat == seat {
+			to++
+		}
 		st := e.seats[seat]
 		if st == nil {
 			st = &seatState{seat: seat, plane: plane}
 			e.seats[seat] = st
 		}
-		st.held, st.at, st.goals = nil, e.now, nil
-		for i := range held {
-			if held[i].Seat == seat {
-				st.held = append(st.held, held[i])
-			}
+		st.known, st.goals = e.p.Seq, nil
+		if st.sums != nil && slices.EqualFunc(st.held, held[from:to], isSame) {
+			continue
 		}
+		st.held = held[from:to:to]
 		st.listed()
 		e.setShare(seat)
 	}
+}
+
+// contradicted journals an object that doesn't hold what the journal says.
+func (e *engine) contradicted(pl *planeState, h *Held) {
+	o := e.p.Objects[ObjectID{pl.Name, h.Object}]
+	if o == nil || len(o.Open) > 0 || h.Value == o.Last {
+		return
+	}
+	if o.Foreign != nil && o.Foreign.Found == h.Value && !o.Foreign.Gone {
+		return
+	}
+	if o.Touched && ours(o, h.Value) {
+		e.strayed = true
+		e.propose(Record{Kind: KindStray, Stray: &StrayMark{Plane: pl.Name, Object: h.Object, Found: h.Value, Version: h.Version}}, false)
+		return
+	}
+	e.propose(Record{Kind: KindForeign, Foreign: &ForeignMark{Plane: pl.Name, Object: h.Object, Found: h.Value, Version: h.Version}}, false)
+}
+
+// isKnown tells that a listing, in the order of its seats, says what the last one said, and that nothing was journaled since.
+func (e *engine) isKnown(plane int, seats []Seat, held []Held) bool {
+	for _, seat := range seats {
+		st := e.seats[seat]
+		if st == nil || st.plane != plane || st.known != e.p.Seq || len(held) < len(st.held) {
+			return false
+		}
+		if !slices.EqualFunc(st.held, held[:len(st.held)], isSame) {
+			return false
+		}
+		held = held[len(st.held):]
+	}
+	return len(held) == 0
+}
+
+// isSame tells whether an object is listed as before. What it gives follows from the rest.
+func isSame(a, b Held) bool {
+	return a.Object == b.Object && a.Seat == b.Seat && a.Value == b.Value && a.Version == b.Version && a.Live == b.Live && a.Born == b.Born && a.Room == b.Room
 }

@@ -127,7 +127,6 @@ func (e *engine) holds(plane int, seat Seat, object, value, version string, give
 	if st == nil || st.plane != plane {
 		return
 	}
-	st.at = e.now
 	h := st.find(object)
 	if h == nil {
 		return

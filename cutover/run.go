@@ -87,14 +87,30 @@ func (e *engine) loop(ctx context.Context) error {
 			e.release()
 			return nil
 		}
-		evs := e.w.Clock.Next(e.wake)
+		if err := e.sleep(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// sleep ends when something has come that a decision may follow from, or at a moment that one compared with now. A listing for
+// keeping that says what is known already is neither: it makes no turn.
+func (e *engine) sleep(ctx context.Context) error {
+	for {
+		evs := e.w.Clock.Next(min(e.wake, e.keepWake, e.firstDeadline()))
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 		e.now = e.w.Clock.Now()
+		e.news = false
 		for _, ev := range evs {
 			e.take(ev)
 		}
+		if e.news || e.now >= e.wake || e.now >= e.firstDeadline() {
+			return nil
+		}
+		e.keep()
+		e.pump()
 	}
 }
 
@@ -109,6 +125,7 @@ func (e *engine) gaveUp() bool {
 
 // take applies one event.
 func (e *engine) take(ev Event) {
+	e.news = e.news || ev.Reply == nil
 	switch {
 	case ev.Lease != nil:
 		e.leaseChanged(*ev.Lease)

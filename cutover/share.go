@@ -140,16 +140,11 @@ func (c *Composer) apportion(dst Share, parts []float64) {
 		c.order[r] = r
 	}
 	// A remainder within a billionth counts as equal: it is the arithmetic's, not the share's.
-	slices.SortStableFunc(c.order, func(a, b int) int {
-		ra, rb := remainder(parts[a]/sum*Whole), remainder(parts[b]/sum*Whole)
-		switch {
-		case ra-rb > 1e-9:
-			return -1
-		case rb-ra > 1e-9:
-			return 1
+	for i := 1; i < len(c.order); i++ {
+		for k := i; k > 0 && remainder(parts[c.order[k]]/sum*Whole)-remainder(parts[c.order[k-1]]/sum*Whole) > 1e-9; k-- {
+			c.order[k], c.order[k-1] = c.order[k-1], c.order[k]
 		}
-		return 0
-	})
+	}
 	for i := 0; left > 0; i++ {
 		dst[c.rooms[c.order[i%len(c.order)]]]++
 		left--

@@ -28,8 +28,11 @@ func (r RulesPlan) Window(wall time.Time) (open bool, why string, next time.Time
 }
 
 func (r RulesPlan) openAt(t time.Time) (bool, string) {
-	day := t.Format(dateForm)
+	day := ""
 	for _, b := range r.Blocked {
+		if day == "" {
+			day = t.Format(dateForm)
+		}
 		if b.From <= day && day <= b.To {
 			return false, fmt.Sprintf("blocked from %s to %s: %s", b.From, b.To, b.Why)
 		}
