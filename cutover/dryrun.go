@@ -2,19 +2,27 @@ package cutover
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"strconv"
 	"sync"
 )
 
-// DryRun is the world with its writes remembered instead of sent. Reads pass, and show what was remembered over what is really
-// there; where somebody really changes an object, that shows through. Versions are invented in order, so that the writes of a dry
-// run equal those of the real one but for versions. Locks are taken in memory only.
-func DryRun(w World) World {
-	d := &dryRun{held: map[ObjectID]dryHeld{}}
+// DryRun is the world with its writes remembered instead of sent. The laws of the file:
+//   - reads pass, and show what was remembered over what is really there; where somebody really changes an object, that shows through
+//   - a write asks what is really there before it is remembered, so that it comes to what the real one would have come to; versions
+//     are invented in order, so that the writes of a dry run equal those of the real one but for versions
+//   - a seat is seen to carry what was remembered, once its medium would show it
+//   - a room that really carries nothing can't be harmed: its gates have nothing to measure
+//   - locks are taken in memory only; nothing else is changed
+//
+// Nothing in the engine asks for it. Samples are looked at one by one: a world that hands over pieces must not.
+func DryRun(w World) (World, *Dry) {
+	d := &Dry{clock: w.Clock, held: map[ObjectID]dryHeld{}, real: map[Seat]Share{}, shown: map[Seat][]dryShown{}, judged: map[string]bool{}}
 	planes := make([]Plane, len(w.Planes))
 	for i, pl := range w.Planes {
 		planes[i] = pl
-		planes[i].Medium = &dryMedium{Medium: pl.Medium, plane: pl.Name, run: d}
+		planes[i].Medium = &dryMedium{Medium: pl.Medium, plane: pl.Name, split: pl.Aspect == Split, shows: pl.Shows, run: d}
 	}
 	w.Planes = planes
 	locks := make([]Place, len(w.Locks))
@@ -22,26 +30,56 @@ func DryRun(w World) World {
 		locks[i] = Place{Name: l.Name, Lock: dryLock{}}
 	}
 	w.Locks = locks
-	return w
+	w.Gauges, w.Clock = &dryGauges{Gauges: w.Gauges, run: d}, &dryClock{Clock: w.Clock, run: d}
+	return w, d
 }
 
-type dryRun struct {
-	mu   sync.Mutex
-	held map[ObjectID]dryHeld
-	next uint64
+// Dry is what a dry run remembers.
+type Dry struct {
+	clock Clock
+
+	mu     sync.Mutex
+	held   map[ObjectID]dryHeld
+	next   uint64
+	real   map[Seat]Share // what the seats really carry, as last read
+	shown  map[Seat][]dryShown
+	plan   *Plan
+	comp   *Composer
+	rates  map[Seat]float64
+	judged map[string]bool // gates by room: whether any sample of them was judged
 }
 
-// dryHeld is a value that was remembered, over the real value and version that it was written over.
+// dryHeld is a value that was remembered, over the real one that it was written over.
 type dryHeld struct {
-	value, version         string
-	realValue, realVersion string
-	weights                Share
+	value, version, realValue string
+	weights                   Share
+}
+
+// dryShown is what a seat is seen to carry from a moment on.
+type dryShown struct {
+	from  T
+	share Share
+}
+
+// Unjudged are the gates that judged nothing in a room, as GATE@ROOM in order: the room never really carried anything.
+func (d *Dry) Unjudged() []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var out []string
+	for _, k := range sortedKeys(d.judged) {
+		if !d.judged[k] {
+			out = append(out, k)
+		}
+	}
+	return out
 }
 
 type dryMedium struct {
 	Medium
 	plane string
-	run   *dryRun
+	split bool
+	shows T
+	run   *Dry
 }
 
 // Read lists what is really there, with what this run would have written in place of what it would have written over.
@@ -52,49 +90,187 @@ func (m *dryMedium) Read(ctx context.Context, seats []Seat) ([]Held, error) {
 	}
 	m.run.mu.Lock()
 	defer m.run.mu.Unlock()
+	m.isReal(held)
 	for i := range held {
-		h := &held[i]
-		id := ObjectID{m.plane, h.Object}
-		r, ok := m.run.held[id]
-		switch {
-		case !ok:
-		case r.realVersion == "":
-			r.realValue, r.realVersion = h.Value, h.Version
-			m.run.held[id] = r
-			fallthrough
-		case h.Value == r.realValue:
-			h.Value, h.Version, h.Weights = r.value, r.version, r.weights
-		default: // somebody really changed it
-			delete(m.run.held, id)
-		}
+		m.remembered(&held[i])
 	}
 	return held, nil
 }
 
-// Write remembers, by the same compare-and-set that a server would make over what was remembered.
-func (m *dryMedium) Write(_ context.Context, _ Fence, changes []Change) []Outcome {
+// isReal notes what seats really carry.
+func (m *dryMedium) isReal(held []Held) {
+	if !m.split {
+		return
+	}
+	for seat, share := range SeatShares(held) {
+		m.run.real[seat] = share
+	}
+}
+
+// remembered puts what was remembered in place of what it was written over. It is forgotten where somebody really changed it.
+func (m *dryMedium) remembered(h *Held) {
+	id := ObjectID{m.plane, h.Object}
+	switch r, ok := m.run.held[id]; {
+	case !ok:
+	case h.Value == r.realValue:
+		h.Value, h.Version, h.Weights = r.value, r.version, r.weights
+	default:
+		delete(m.run.held, id)
+		delete(m.run.shown, h.Seat) // and its requests are counted as they come
+	}
+}
+
+// Write asks what is there, and remembers by the same compare-and-set that a server would make over it.
+func (m *dryMedium) Write(ctx context.Context, _ Fence, changes []Change) []Outcome {
+	outs := make([]Outcome, len(changes))
+	var seats []Seat
+	for _, c := range changes {
+		seats = append(seats, c.Seat)
+	}
+	slices.SortFunc(seats, CompareSeats)
+	held, err := m.Medium.Read(ctx, slices.Compact(seats))
+	if err != nil {
+		for i := range outs {
+			outs[i] = Outcome{What: Failed, Err: fmt.Errorf("dry run: look at what would be written over: %w", err)}
+		}
+		return outs
+	}
 	m.run.mu.Lock()
 	defer m.run.mu.Unlock()
-	outs := make([]Outcome, len(changes))
-	for i, c := range changes {
-		id := ObjectID{m.plane, c.Object}
-		r, ok := m.run.held[id]
-		switch {
-		case ok && r.value == c.After:
-			outs[i] = Outcome{What: Done, Version: r.version}
-			continue
-		case ok && r.value != c.Before:
-			outs[i] = Outcome{What: Foreign, Found: r.value, Version: r.version}
-			continue
-		case !ok:
-			r.realValue, r.realVersion = c.Before, c.Version
-		}
-		m.run.next++
-		r.value, r.version, r.weights = c.After, "dry-"+strconv.FormatUint(m.run.next, 10), c.Gives
-		m.run.held[id] = r
-		outs[i] = Outcome{What: Done, Version: r.version}
+	m.isReal(held)
+	at, was := map[string]int{}, make([]string, len(held))
+	for i := range held {
+		at[held[i].Object], was[i] = i, held[i].Value
+		m.remembered(&held[i])
 	}
+	for i, c := range changes {
+		k, ok := at[c.Object]
+		if !ok {
+			outs[i] = Outcome{What: Foreign, Gone: true}
+			continue
+		}
+		outs[i] = m.set(&held[k], was[k], c)
+	}
+	m.show(held)
 	return outs
+}
+
+// set remembers one change over what the object holds, and over what it really holds.
+func (m *dryMedium) set(h *Held, really string, c Change) Outcome {
+	switch h.Value {
+	case c.After:
+		return Outcome{What: Done, Version: h.Version}
+	case c.Before:
+	default:
+		return Outcome{What: Foreign, Found: h.Value, Version: h.Version}
+	}
+	m.run.next++
+	r := dryHeld{value: c.After, version: "dry-" + strconv.FormatUint(m.run.next, 10), realValue: really, weights: c.Gives}
+	m.run.held[c.ID()] = r
+	h.Value, h.Version, h.Weights = r.value, r.version, r.weights
+	return Outcome{What: Done, Version: r.version}
+}
+
+// show notes what these seats are seen to carry once the medium shows it.
+func (m *dryMedium) show(held []Held) {
+	if !m.split {
+		return
+	}
+	from := m.run.clock.Now() + m.shows
+	for seat, share := range SeatShares(held) {
+		m.run.shown[seat] = append(m.run.shown[seat], dryShown{from, share})
+	}
+}
+
+type dryGauges struct {
+	Gauges
+	run *Dry
+}
+
+// Start begins measuring, and learns what is measured.
+func (g *dryGauges) Start(ctx context.Context, p *Plan) {
+	d := g.run
+	d.mu.Lock()
+	d.plan, d.comp, d.rates = p, NewComposer(p), map[Seat]float64{}
+	for seat, share := range SeatShares(p.Held) {
+		if d.real[seat] == nil {
+			d.real[seat] = share
+		}
+	}
+	d.mu.Unlock()
+	g.Gauges.Start(ctx, p)
+}
+
+type dryClock struct {
+	Clock
+	run *Dry
+}
+
+// Next hands over what has come, with samples as they would be if the writes had been sent, as far as that can be known.
+func (c *dryClock) Next(until T) []Event {
+	evs := c.Clock.Next(until)
+	c.run.mu.Lock()
+	defer c.run.mu.Unlock()
+	for i := range evs {
+		if evs[i].Sample != nil {
+			s := c.run.sample(*evs[i].Sample)
+			evs[i] = Event{Sample: &s}
+		}
+	}
+	return evs
+}
+
+// sample is what a real one comes to in a dry run.
+func (d *Dry) sample(s Sample) Sample {
+	if d.plan == nil || s.Gauge < 0 || s.Gauge >= len(d.plan.Gauges) {
+		return s
+	}
+	switch g := &d.plan.Gauges[s.Gauge]; g.Kind {
+	case GaugeSeen:
+		return d.seen(g.Seat, s)
+	case GaugeGate:
+		gate := &d.plan.Gates[g.Gate]
+		if gate.Kind != GateRoom || !slices.Contains(gate.Rooms, s.Room) {
+			return s
+		}
+		key := Cause{Gate: gate.Name, Room: s.Room}.Key()
+		if d.comp.In(s.Room, d.real, d.rates) > 0 {
+			d.judged[key] = true
+			return s
+		}
+		if !d.judged[key] {
+			d.judged[key] = false // it was asked
+		}
+		now := d.clock.Now()
+		return Sample{Gauge: s.Gauge, Room: s.Room, From: now, At: now, Idle: true}
+	}
+	return s
+}
+
+// seen is the requests that were really counted at a seat, shared out as the seat would have carried them when the sample began.
+func (d *Dry) seen(seat Seat, s Sample) Sample {
+	sum := 0.0
+	for _, room := range sortedKeys(s.Counts) {
+		sum += s.Counts[room]
+	}
+	if s.Unknown != "" {
+		return s
+	}
+	d.rates[seat] = sum
+	var share Share
+	for _, x := range d.shown[seat] {
+		if x.from <= s.From {
+			share = x.share
+		}
+	}
+	if share == nil {
+		return s
+	}
+	s.Counts = map[Room]float64{}
+	for _, room := range sortedKeys(share) {
+		s.Counts[room] = sum * float64(share[room]) / Whole
+	}
+	return s
 }
 
 type dryLock struct{}

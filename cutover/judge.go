@@ -33,13 +33,16 @@ type Judgement struct {
 // tally is a room's gates by shade, as bits; as measured, and as they count.
 type tally struct{ raw, eff uint16 }
 
+// idleBit stands beside the shades: a gate whose source says that the room has nothing to measure, and is alive.
+const idleBit = 1 << 15
+
 const badShades = 1<<shadeRed | 1<<shadeDark
 
 // has tells whether a shade is among the bits.
 func has(bits uint16, s shade) bool { return bits&(1<<s) != 0 }
 
 // condition is the first of red, dark, amber, green that any judged gate has. Blind holds like amber until it is dark. thinHolds: in
-// the room that gains, a gate with too few events holds the others.
+// the room that gains, a gate with too few events holds the others. A room that has nothing to measure is well.
 func condition(bits uint16, thinHolds bool) shade {
 	switch {
 	case has(bits, shadeRed):
@@ -48,7 +51,7 @@ func condition(bits uint16, thinHolds bool) shade {
 		return shadeDark
 	case has(bits, shadeBlind), has(bits, shadeAmber):
 		return shadeAmber
-	case has(bits, shadeGreen):
+	case has(bits, shadeGreen), bits&idleBit != 0:
 		if thinHolds && has(bits, shadeThin) {
 			return shadeAmber
 		}
@@ -180,12 +183,19 @@ func (b *Board) weigh(v *Vantage) {
 		case s.gate.link >= 0:
 			b.links[s.gate.link].eff = max(b.links[s.gate.link].eff, s.eff)
 		default:
-			t := &b.tallies[s.place]
-			t.eff |= 1 << s.eff
-			if s.judged {
-				t.raw |= 1 << s.raw
-			}
+			b.tallies[s.place].add(s)
 		}
+	}
+}
+
+// add counts a gate in its room.
+func (t *tally) add(s *series) {
+	t.eff |= 1 << s.eff
+	if s.idle && s.judged && !s.muted {
+		t.eff |= idleBit
+	}
+	if s.judged {
+		t.raw |= 1 << s.raw
 	}
 }
 

@@ -165,7 +165,8 @@ const (
 
 // Sample is one measurement, true for [From, At], with an error bound Lo..Hi in the gate's held unit. Gauge is the index in
 // Plan.Gauges. Room is the judged room; for replication the receiving one; for links "". Unknown non-empty: there is no
-// value. Idle: nothing to measure, alive. LowerBound: a probe still under way, the truth is at least Lo.
+// value. Idle: nothing to measure, alive; of a room, nothing that could be harmed. LowerBound: a probe still under way, the truth
+// is at least Lo.
 // Again: a simulated piece, that many more of the same follow at the gauge's interval.
 type Sample struct {
 	Gauge       int

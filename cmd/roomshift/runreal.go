@@ -74,11 +74,6 @@ func runRunbook(c *cli.Context, io stdio) error {
 	if err := confirm(io, p, yes, c.Bool("dry-run")); err != nil {
 		return err
 	}
-	if c.Bool("dry-run") { // what would be set can't be seen: it settles when it is read back
-		for i := range p.Routes {
-			p.Routes[i].Observed = false
-		}
-	}
 	ses := &session{io: io, rooms: r, json: c.Bool("json"), dry: c.Bool("dry-run")}
 	ses.start = cutover.Start{Plan: p, Why: "start", Rates: s.Rates}
 	if err := ses.create(p, r.l); err != nil {
@@ -154,8 +149,9 @@ func (s *session) run(ctx context.Context) error {
 		return err
 	}
 	w := s.rooms.world
+	var dry *cutover.Dry
 	if s.dry {
-		w = cutover.DryRun(w)
+		w, dry = cutover.DryRun(w)
 	}
 	w.Journal, w.Operators = s.file, ops
 	show := newShow(s.io, s.start.Run, s.json)
@@ -173,19 +169,23 @@ func (s *session) run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("run %s stands as its journal says (%s): %w", s.start.Run, s.dir, err)
 	}
-	return s.ended(res, show)
+	return s.ended(res, show, dry)
 }
 
-func (s *session) ended(res *cutover.Result, show *show) error {
+func (s *session) ended(res *cutover.Result, show *show, dry *cutover.Dry) error {
 	if res.Why != "" {
 		return &exitError{code: res.Exit, err: errors.New(res.Why)}
 	}
 	if s.json {
-		printJSON(s.io, map[string]any{"run": s.start.Run, "exit": res.Exit, "means": exitMeans[res.Exit], "causes": res.Progress.Causes, "timing": res.Timing, "journal": s.file.Path()})
+		out := map[string]any{"run": s.start.Run, "exit": res.Exit, "means": exitMeans[res.Exit], "causes": res.Progress.Causes, "timing": res.Timing, "journal": s.file.Path()}
+		if dry != nil {
+			out["dry"] = map[string]any{"holds": show.holds, "held": show.held, "backs": show.backs, "unjudged": dry.Unjudged()}
+		}
+		printJSON(s.io, out)
 		return said(res.Exit)
 	}
-	if s.dry {
-		show.drySummary(s.io.out)
+	if dry != nil {
+		drySummary(s.io.out, show, dry.Unjudged())
 	}
 	fmt.Fprintf(s.io.out, "run %s: ", s.start.Run)
 	return endWith(s.io.out, res.Exit)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -29,6 +30,9 @@ type show struct {
 	recent []string // the newest lines, for the screen
 	holds  int
 	backs  int
+	held   time.Duration // in all
+	since  time.Time     // of the hold in force
+	went   bool          // it has advanced: waiting for the first samples is no hold
 	queue  chan struct{}
 }
 
@@ -50,6 +54,7 @@ func (s *show) Event(e cutover.Shown) {
 	defer s.mu.Unlock()
 	switch {
 	case e.Record != nil && s.json:
+		s.count(e.Record)
 		_ = json.NewEncoder(&s.buf).Encode(e.Record) // a bytes.Buffer takes everything
 	case e.Record != nil:
 		s.count(e.Record)
@@ -63,13 +68,33 @@ func (s *show) Event(e cutover.Shown) {
 	}
 }
 
+// count counts how often, and for how long, a run holds on its way, and how often it goes back.
 func (s *show) count(r *cutover.Record) {
+	at, err := time.Parse(time.RFC3339Nano, r.Wall)
+	if err != nil || (r.Verdict == nil && r.Phase == nil) {
+		return
+	}
+	holds := r.Verdict != nil && r.Verdict.Act == cutover.Hold && (s.went || !waits(r.Verdict.Causes))
+	s.went = s.went || (r.Verdict != nil && r.Verdict.Act == cutover.Advance)
 	switch {
-	case r.Verdict != nil && r.Verdict.Act == cutover.Hold:
-		s.holds++
-	case r.Phase != nil && r.Phase.Phase == cutover.PhaseBack:
+	case holds && s.since.IsZero():
+		s.holds, s.since = s.holds+1, at
+	case !holds && !s.since.IsZero():
+		s.held, s.since = s.held+at.Sub(s.since), time.Time{}
+	}
+	if r.Phase != nil && r.Phase.Phase == cutover.PhaseBack {
 		s.backs++
 	}
+}
+
+// waits: nothing is known yet, and nothing is wrong.
+func waits(cs []cutover.Cause) bool {
+	for _, c := range cs {
+		if c.Color != cutover.Blind && c.Color != cutover.Unjudged {
+			return false
+		}
+	}
+	return true
 }
 
 // print brings what waits to where it is read. On a screen the newest lines stand below the status.
@@ -100,11 +125,26 @@ func (s *show) last() {
 	s.print()
 }
 
-// drySummary says what a dry run would have done.
-func (s *show) drySummary(w io.Writer) {
+// drySummary says what a dry run would have done, and which gates it couldn't ask: in a room that really carries nothing there is
+// nothing to judge, so that nothing was learnt of them.
+func drySummary(w io.Writer, s *show, blank []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	fmt.Fprintf(w, "dry run: nothing was written; it would have held %s and gone back %s\n", times(s.holds), times(s.backs))
+	text := "dry run: nothing was written; it would have held " + times(s.holds)
+	if s.holds > 0 {
+		text += " (" + short(cutover.T(s.held)) + ")"
+	}
+	fmt.Fprintf(w, "%s, gone back %s\n", text, times(s.backs))
+	if n := len(blank); n > 0 {
+		wrapped(w, 9, "", fmt.Sprintf("%s judged nothing, for the room really carries no traffic: %s", gatesOf(n), strings.Join(blank, " ")))
+	}
+}
+
+func gatesOf(n int) string {
+	if n == 1 {
+		return "1 gate"
+	}
+	return fmt.Sprintf("%d gates", n)
 }
 
 func times(n int) string {

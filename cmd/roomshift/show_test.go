@@ -85,3 +85,27 @@ func pressed(t *testing.T, a *attendant, do string) {
 		}
 	}
 }
+
+// What a dry run ends with: holds are counted once whatever their causes come to, and waiting for the first samples is none.
+func TestDrySummary(t *testing.T) {
+	s := newShow(stdio{out: &bytes.Buffer{}}, "r", false)
+	begun := time.Date(2027, 1, 26, 2, 0, 0, 0, time.UTC)
+	said := func(after time.Duration, act cutover.Act, cs ...cutover.Cause) {
+		s.Event(cutover.Shown{Record: &cutover.Record{Wall: begun.Add(after).Format(time.RFC3339Nano), Verdict: &cutover.VerdictMark{Act: act, Causes: cs}}})
+	}
+	amber := cutover.Cause{Gate: "slow", Room: "home", Color: cutover.Amber}
+	said(0, cutover.Hold, cutover.Cause{Gate: "slow", Room: "home", Color: cutover.Blind})
+	said(10*time.Second, cutover.Advance)
+	said(time.Minute, cutover.Hold, amber)
+	said(90*time.Second, cutover.Hold, amber, cutover.Cause{Gate: "cache", Room: "home", Color: cutover.Amber})
+	said(2*time.Minute, cutover.Advance)
+	said(3*time.Minute, cutover.Hold, cutover.Cause{Gate: "slow", Room: "home", Color: cutover.Blind})
+	said(3*time.Minute+45*time.Second, cutover.Advance)
+	var b bytes.Buffer
+	drySummary(&b, s, []string{"cache@cloud", "errors@cloud"})
+	want := "dry run: nothing was written; it would have held twice (1m45s), gone back never\n" +
+		"         2 gates judged nothing, for the room really carries no traffic: cache@cloud errors@cloud\n"
+	if b.String() != want {
+		t.Errorf("it said\n%swant\n%s", b.String(), want)
+	}
+}
