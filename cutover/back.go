@@ -21,6 +21,18 @@ type backRun struct {
 	readAt    T
 	pagedAt   T
 	gone      map[ObjectID]bool // not there any more
+	idle      idleBack
+}
+
+// idleBack is a turn of shares that started nothing, though some aren't at their goal. Until something happens that it was worked
+// out from (a record, a sample, a listing, the verdict), or the moment comes that it waits for, the next one would start nothing too:
+// with thousands of objects under way most turns are such.
+type idleBack struct {
+	is    bool
+	seq   int64
+	until T
+	act   Act
+	fails bool
 }
 
 // backSeat is a seat on its way back.
@@ -114,9 +126,25 @@ func (e *engine) findBack(target *Target) {
 // backSplits starts the next turn of shares. It is true as long as a share isn't at its goal.
 func (e *engine) backSplits(target *Target) bool {
 	b := &e.backing
+	if i := &b.idle; i.is && i.seq == e.p.Seq && e.now < i.until && i.act == e.judged.Act && i.fails == e.judged.Fails {
+		e.at(i.until)
+		return true
+	}
+	b.idle.is = false
 	if !e.awayFrom(target) {
 		return false
 	}
+	wake, seq := e.wake, e.p.Seq
+	e.wake = Never
+	e.backTurn(target)
+	b.idle = idleBack{is: seq == e.p.Seq, seq: seq, until: e.wake, act: e.judged.Act, fails: e.judged.Fails}
+	e.wake = min(wake, e.wake)
+	return true
+}
+
+// backTurn works out the next turn of shares and starts it.
+func (e *engine) backTurn(target *Target) {
+	b := &e.backing
 	in := backInput{room: e.plan.To, low: cloneSet(e.set), high: cloneSet(e.set), slack: slack}
 	rates := e.liveRates()
 	in.left = func(set map[Seat]Share) int { return e.comp.In(e.plan.To, set, rates) }
@@ -151,12 +179,11 @@ func (e *engine) backSplits(target *Target) bool {
 			busy: s.left > 0 || e.now < s.retryAt || !need})
 	}
 	if wait := e.pace(&in, final); wait {
-		return true
+		return
 	}
 	for _, m := range backMoves(in) {
 		e.backTo(m, goals[m.seat])
 	}
-	return true
 }
 
 // awayFrom tells whether a seat isn't at its goal yet.

@@ -83,6 +83,7 @@ func (e *engine) backOutcome(s *backSeat, o Outcome) {
 	case Foreign:
 		s.wroteAt = e.now
 	}
+	e.backing.idle.is = false
 	s.left = max(0, s.left-1)
 	e.changed()
 }

@@ -9,7 +9,7 @@ const keepEvery = 10 * Second
 // What is kept is membership, of the seats that the run has written: an object that existed and was changed by others is foreign.
 func (e *engine) keep() {
 	e.keepWake = Never
-	if !e.ready || e.ended || e.err != nil || !e.keptSeats() || !e.keeps() {
+	if !e.ready || e.ended || e.err != nil || !e.keeps() || !e.keptSeats() {
 		return
 	}
 	if e.keepAt == 0 {

@@ -183,6 +183,7 @@ func (e *engine) merge(plane int, seats []Seat, held []Held) {
 	if pl.Aspect != Split {
 		return
 	}
+	e.backing.idle.is = false
 	held = slices.Clone(held)
 	sortHeld(held)
 	for _, seat := range seats {

@@ -127,6 +127,7 @@ func (e *engine) holds(plane int, seat Seat, object, value, version string, give
 	if st == nil || st.plane != plane {
 		return
 	}
+	e.backing.idle.is = false
 	h := st.find(object)
 	if h == nil {
 		return

@@ -134,6 +134,7 @@ func (e *engine) take(ev Event) {
 	case ev.Reply != nil:
 		e.reply(*ev.Reply)
 	case ev.Sample != nil:
+		e.backing.idle.is = false
 		e.board.Put(e.now, *ev.Sample)
 	}
 }
