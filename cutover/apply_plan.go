@@ -236,7 +236,15 @@ func (p *Progress) applyRun(r *Record) error {
 	for place := range n.Fences {
 		p.fold.fences[place] = *n
 	}
+	p.held(n)
+	return nil
+}
+
+// held makes n the holder. Moments of two processes can't be compared.
+func (p *Progress) held(n *RunStart) {
+	if p.Holder != nil && (p.Holder.Host != n.Host || p.Holder.PID != n.PID) {
+		p.Crossed = Timing{}
+	}
 	p.Holder = n
 	p.Holders++
-	return nil
 }

@@ -28,7 +28,7 @@ type Progress struct {
 	Requests   int // the highest request number
 	LastSeen   SeenMark
 	Seens      []WallShare // warmth: composed share at wall times, newest last, an hour and a half of them
-	Crossed    Timing      // of the turn in force
+	Crossed    Timing      // of the turn in force, as far as its process's own; 0 after a takeover
 	Changed    bool        // something was written, or may have been
 	Claims     []string
 	Broken     []BrokeMark

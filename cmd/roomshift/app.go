@@ -110,6 +110,7 @@ func commands(io stdio) []*cli.Command {
 		{Name: "mute", Usage: "stops judging a gate for a time", ArgsUsage: "GATE", Flags: []cli.Flag{jsonFlag, runFlag(), reason, &cli.StringFlag{Name: "for", Usage: "how long, as 10m"}}, Action: func(c *cli.Context) error { return stepTalk(c, io, "mute") }},
 		{Name: "takeover", Usage: "takes over a run whose process died", ArgsUsage: "[RUN]", Flags: []cli.Flag{rooms, jsonFlag}, Action: func(c *cli.Context) error { return takeover(c, io) }},
 		{Name: "continue", Usage: "goes on from the checkpoint where a run rests", ArgsUsage: "[RUN]", Flags: []cli.Flag{rooms, until, jsonFlag, reason,
+			&cli.StringFlag{Name: "runbook", Usage: "the run's runbook, if it isn't where it was"},
 			&cli.StringFlag{Name: "yes", Usage: "the plan's hash, 8 or more digits, instead of the typed word"}},
 			Action: func(c *cli.Context) error { return continueRun(c, io) }},
 		{Name: "close", Usage: "ends a run where it stands", ArgsUsage: "[RUN]", Flags: []cli.Flag{rooms, jsonFlag}, Action: func(c *cli.Context) error { return closeRun(c, io) }},

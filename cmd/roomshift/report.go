@@ -70,8 +70,8 @@ func reportPage(w io.Writer, r *runState) {
 	}
 	fmt.Fprintf(w, "RESULT      %s%s\n", state, because(p.Causes))
 	fmt.Fprintf(w, "SHARE       %s in %s when last recorded\n", share(p.LastSeen.Share[p.Plan.To]), p.Plan.To)
-	if p.Crossed.Decided > 0 {
-		fmt.Fprintf(w, "REACTION    %s\n", timing(&p.Crossed))
+	if text := reaction(r); text != "" {
+		wrapped(w, planIndent, "REACTION", text)
 	}
 	reportTurns(w, r)
 	reportPeople(w, r)
@@ -95,6 +95,55 @@ func reportPage(w io.Writer, r *runState) {
 	for i := range r.records {
 		l.record(&r.records[i])
 	}
+}
+
+// reaction is how soon the last way back followed on its limit. The moments of one process are told by its own clock. Across a
+// takeover no clock goes on, and only the records' wall time can be told.
+func reaction(r *runState) string {
+	if t := &r.progress.Crossed; t.Crossed > 0 && t.Decided > 0 {
+		return timing(t)
+	}
+	turn := turnTakenOver(r)
+	if turn < 0 {
+		return ""
+	}
+	text := timing(r.records[turn].Phase.Timing) + "; then another process took over, so that the rest is by the wall clocks of both: decided"
+	decided := wallOf(&r.records[turn])
+	written := false
+	for i := turn + 1; i < len(r.records); i++ {
+		rec := &r.records[i]
+		switch {
+		case rec.Intent != nil && rec.Intent.Purpose != cutover.Forward && !written:
+			text, written = text+" → first write +"+wallOf(rec).Sub(decided).String(), true
+		case rec.Phase != nil && (rec.Phase.Phase == cutover.PhaseOver || rec.Phase.Phase == cutover.PhaseResting):
+			return text + " → " + string(rec.Phase.Phase) + " +" + short(cutover.T(wallOf(rec).Sub(decided)))
+		}
+	}
+	return text + " → not at its end yet"
+}
+
+// turnTakenOver is the record of the last way back that a limit led to, if another process took the run over since; else -1.
+func turnTakenOver(r *runState) int {
+	turn, took := -1, false
+	for i := range r.records {
+		if m := r.records[i].Phase; m != nil && m.Phase == cutover.PhaseBack && m.Timing != nil && m.Timing.Crossed > 0 {
+			turn, took = i, false
+		}
+		took = took || r.records[i].Run != nil
+	}
+	if !took {
+		return -1
+	}
+	return turn
+}
+
+// wallOf is when a record was written, by its process's wall clock.
+func wallOf(r *cutover.Record) time.Time {
+	at, err := time.Parse(time.RFC3339Nano, r.Wall)
+	if err != nil {
+		return time.Time{} // of a journal that another program wrote
+	}
+	return at
 }
 
 func plans(n int) string {

@@ -102,7 +102,7 @@ func findRun(name string) (*runState, error) {
 	case len(found) == 1:
 		return found[0], nil
 	case len(found) == 0 && name != "":
-		return nil, usage("no run is called %s: there are %s", name, names(all))
+		return nil, usage("no run is called %s: there are %s%s", name, names(all), journalsStand())
 	case len(found) == 0:
 		return nil, usage("no run is under way or at rest: there are %s", names(all))
 	}
@@ -117,6 +117,15 @@ func only(rs []*runState, is func(*runState) bool) []*runState {
 		}
 	}
 	return found
+}
+
+// journalsStand tells where another machine's journal would be looked for.
+func journalsStand() string {
+	base, err := stateDir()
+	if err != nil {
+		return ""
+	}
+	return fmt.Sprintf(" (in %s; the folder of another machine's run, copied to %s, can be taken over here)", base, filepath.Join(base, "ENVIRONMENT", "RUN"))
 }
 
 func names(rs []*runState) string {

@@ -191,41 +191,6 @@ func (s *session) ended(res *cutover.Result, show *show, dry *cutover.Dry) error
 	return endWith(s.io.out, res.Exit)
 }
 
-// deadRun finds a run without a process, and builds its rooms from the files that it was started with.
-func deadRun(c *cli.Context, io stdio) (*runState, *realRooms, error) {
-	name, err := oneArg(c, "run", false)
-	if err != nil {
-		return nil, nil, err
-	}
-	r, err := findRun(name)
-	if err != nil {
-		return nil, nil, err
-	}
-	if r.err != nil {
-		return nil, nil, r.err
-	}
-	if r.alive {
-		return r, nil, nil
-	}
-	var src sources
-	b, err := os.ReadFile(filepath.Join(r.dir, "files.json"))
-	if err == nil {
-		err = json.Unmarshal(b, &src)
-	}
-	if err != nil {
-		return nil, nil, fmt.Errorf("which files run %s was started with isn't known: %w", r.name, err)
-	}
-	if v := c.String("rooms"); v != "" {
-		src.Rooms = v
-	}
-	l, err := load(io, src.Book, src.Rooms, c.Bool("json"))
-	if err != nil {
-		return nil, nil, err
-	}
-	rooms, err := wire(l, newClock())
-	return r, rooms, err
-}
-
 // takeover goes on with a run whose process died.
 func takeover(c *cli.Context, io stdio) error {
 	r, rooms, err := deadRun(c, io)
@@ -283,17 +248,11 @@ func resume(ctx context.Context, io stdio, r *runState, rooms *realRooms, start 
 
 // continueRun plans the rest from where a run rests, and runs it.
 func continueRun(c *cli.Context, io stdio) error {
-	r, rooms, err := deadRun(c, io)
+	r, rooms, err := restingRun(c, io)
 	if err != nil {
 		return err
 	}
-	if rooms == nil {
-		return &exitError{code: cutover.ExitNothing, err: fmt.Errorf("run %s has a living process: close its guard first (roomshift close %s ends it), or say resume", r.name, r.name)}
-	}
 	defer rooms.Close()
-	if r.progress.Phase != cutover.PhaseResting {
-		return &exitError{code: cutover.ExitNothing, err: fmt.Errorf("run %s doesn't rest: %s", r.name, standing(r))}
-	}
 	p, snap, problems, err := rooms.makePlan(c.Context, c.String("until"), r.progress.LastTarget)
 	if err != nil {
 		return err
