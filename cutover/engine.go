@@ -39,6 +39,7 @@ type engine struct {
 	rates  map[Seat]float64
 	groups map[string][]Seat // seats by route
 
+	line    []byte // working memory of propose
 	leases  []leaseState
 	out     outbox
 	calls   map[int]*call

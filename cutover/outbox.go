@@ -26,8 +26,8 @@ func (e *engine) propose(r Record, wait bool) int64 {
 		return 0
 	}
 	e.p.Stamp(&r, e.w.Clock.Wall(e.now), e.now)
-	line, err := AppendLine(nil, &r)
-	if err == nil {
+	line, err := AppendLine(e.line[:0], &r)
+	if e.line = line; err == nil {
 		err = e.p.Apply(&r)
 	}
 	if err != nil {

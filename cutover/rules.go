@@ -86,31 +86,43 @@ func touchedBy(w *RuleWrite) map[Seat]Share {
 // that nothing served before.
 func (c *Composer) serves(w *RuleWrite) []RuleBreak {
 	touched := touchedBy(w)
-	before, after := map[Seat]int{}, map[Seat]int{}
+	type sum struct {
+		before, after int
+		listed        bool
+	}
+	sums := map[Seat]*sum{}
 	gives := make(map[ObjectID]Share, len(w.Changes))
-	listed := map[Seat]bool{}
 	for i := range w.Changes {
 		if ch := &w.Changes[i]; ch.Gives != nil {
 			gives[ch.ID()] = ch.Gives
 		}
 	}
+	var of *sum // of the seat before: what is held comes seat by seat
 	for i := range w.Held {
 		h := &w.Held[i]
-		listed[h.Seat] = listed[h.Seat] || len(h.Weights) > 0
+		if of == nil || h.Seat != w.Held[i-1].Seat {
+			if of = sums[h.Seat]; of == nil {
+				of = &sum{}
+				sums[h.Seat] = of
+			}
+		}
+		of.listed = of.listed || len(h.Weights) > 0
 		if !h.Live {
 			continue
 		}
-		before[h.Seat] += total(h.Weights)
+		of.before += total(h.Weights)
 		if g, ok := gives[h.ID()]; ok {
-			after[h.Seat] += total(g)
+			of.after += total(g)
 		} else {
-			after[h.Seat] += total(h.Weights)
+			of.after += total(h.Weights)
 		}
 	}
 	var out []RuleBreak
 	for _, seat := range sortedSeats(touched) {
-		ok, was := after[seat] > 0, before[seat] > 0
-		if !listed[seat] {
+		var ok, was bool
+		if of := sums[seat]; of != nil && of.listed {
+			ok, was = of.after > 0, of.before > 0
+		} else {
 			ok, was = total(w.After[seat]) > 0, total(w.Before[seat]) > 0
 		}
 		if !ok && (was || w.Purpose == Forward) {

@@ -214,29 +214,37 @@ func (e *engine) shareAfter(changes []Change) map[Seat]Share {
 	for seat, sh := range e.set {
 		after[seat] = sh
 	}
-	bySeat := map[Seat]map[string]Change{}
-	for _, c := range changes {
+	bySeat := map[Seat]map[string]Share{}
+	for i := range changes {
+		c := &changes[i]
 		if c.Gives == nil {
 			continue
 		}
 		if bySeat[c.Seat] == nil {
-			bySeat[c.Seat] = map[string]Change{}
+			bySeat[c.Seat] = map[string]Share{}
 		}
-		bySeat[c.Seat][c.Object] = c
+		bySeat[c.Seat][c.Object] = c.Gives
 	}
-	for seat, cs := range bySeat {
+	for seat, gives := range bySeat {
 		st := e.seats[seat]
 		if st == nil {
 			continue
 		}
-		held := slices.Clone(st.held)
-		for k := range held {
-			if c, ok := cs[held[k].Object]; ok {
-				held[k].Weights = c.Gives
+		sums := Share{}
+		for i := range st.held {
+			h := &st.held[i]
+			w, ok := gives[h.Object]
+			if !ok {
+				w = h.Weights
+			}
+			if h.Live {
+				for room, n := range w {
+					sums[room] += n
+				}
 			}
 		}
-		if sh, ok := SeatShares(held)[seat]; ok {
-			after[seat] = sh
+		if toBasisPoints(sums) {
+			after[seat] = sums
 		} else {
 			delete(after, seat)
 		}
@@ -246,8 +254,10 @@ func (e *engine) shareAfter(changes []Change) map[Seat]Share {
 
 func touchedSeats(changes []Change) []Seat {
 	var seats []Seat
-	for _, c := range changes {
-		seats = append(seats, c.Seat)
+	for i := range changes { // they mostly come seat by seat
+		if i == 0 || changes[i].Seat != changes[i-1].Seat {
+			seats = append(seats, changes[i].Seat)
+		}
 	}
 	slices.SortFunc(seats, CompareSeats)
 	return slices.Compact(seats)
