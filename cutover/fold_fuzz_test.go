@@ -104,7 +104,7 @@ func longStory(b *testing.B) *story {
 	return s
 }
 
-// Goal: 10,000 records in 22 ms.
+// BenchmarkFold10000 folds 10,000 records. The sketch: 22 ms.
 func BenchmarkFold10000(b *testing.B) {
 	s := longStory(b)
 	b.ReportAllocs()

@@ -354,6 +354,8 @@ func bigWorld() *planWorld {
 	return w.shift("all", "all", []float64{5, 30, 60})
 }
 
+// BenchmarkPlanLarge plans three rungs of 1,000 routes with 10,000 instances, 30,000 changes, and estimates them. DESIGN wants less
+// than 1 s and 100 MB; the sketch: 23 ms and 12 MB for 10,000 changes, without what each rung means and is judged by.
 func BenchmarkPlanLarge(b *testing.B) {
 	w := bigWorld()
 	b.ReportAllocs()
