@@ -85,25 +85,43 @@ func touchedBy(w *RuleWrite) map[Seat]Share {
 // serves holds that a seat which is written still gives its traffic to something alive. Going back isn't stopped at a seat
 // that nothing served before.
 func (c *Composer) serves(w *RuleWrite) []RuleBreak {
-	touched := touchedBy(w)
-	type sum struct {
-		before, after int
-		listed        bool
+	weights := weighSeats(w)
+	var out []RuleBreak
+	for _, seat := range sortedSeats(touchedBy(w)) {
+		var ok, was bool
+		if of := weights[seat]; of != nil && of.listed {
+			ok, was = of.after > 0, of.before > 0
+		} else {
+			ok, was = total(w.After[seat]) > 0, total(w.Before[seat]) > 0
+		}
+		if !ok && (was || w.Purpose == Forward) {
+			out = append(out, RuleBreak{RuleServes, fmt.Sprintf("%s: nothing alive would serve it any more; at least one room must", seat)})
+		}
 	}
-	sums := map[Seat]*sum{}
+	return out
+}
+
+// seatWeights is what a seat's live objects weigh before and after a write. Listed: it is made of objects that weigh something.
+type seatWeights struct {
+	before, after int
+	listed        bool
+}
+
+func weighSeats(w *RuleWrite) map[Seat]*seatWeights {
 	gives := make(map[ObjectID]Share, len(w.Changes))
 	for i := range w.Changes {
 		if ch := &w.Changes[i]; ch.Gives != nil {
 			gives[ch.ID()] = ch.Gives
 		}
 	}
-	var of *sum // of the seat before: what is held comes seat by seat
+	weights := map[Seat]*seatWeights{}
+	var of *seatWeights // of the object before: what is held comes seat by seat
 	for i := range w.Held {
 		h := &w.Held[i]
 		if of == nil || h.Seat != w.Held[i-1].Seat {
-			if of = sums[h.Seat]; of == nil {
-				of = &sum{}
-				sums[h.Seat] = of
+			if of = weights[h.Seat]; of == nil {
+				of = &seatWeights{}
+				weights[h.Seat] = of
 			}
 		}
 		of.listed = of.listed || len(h.Weights) > 0
@@ -117,19 +135,7 @@ func (c *Composer) serves(w *RuleWrite) []RuleBreak {
 			of.after += total(h.Weights)
 		}
 	}
-	var out []RuleBreak
-	for _, seat := range sortedSeats(touched) {
-		var ok, was bool
-		if of := sums[seat]; of != nil && of.listed {
-			ok, was = of.after > 0, of.before > 0
-		} else {
-			ok, was = total(w.After[seat]) > 0, total(w.Before[seat]) > 0
-		}
-		if !ok && (was || w.Purpose == Forward) {
-			out = append(out, RuleBreak{RuleServes, fmt.Sprintf("%s: nothing alive would serve it any more; at least one room must", seat)})
-		}
-	}
-	return out
+	return weights
 }
 
 // sums holds that what the seats would hold is a whole share.
