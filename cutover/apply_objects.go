@@ -113,6 +113,9 @@ func (p *Progress) applyIntent(r *Record) error {
 		o.Touched = true
 		q.objects[i] = o
 	}
+	if in.Purpose == Forward && in.Step >= 0 {
+		p.Steps[in.Step].Wrote = true
+	}
 	p.Requests = in.Request
 	p.fold.open = append(p.fold.open, q)
 	p.Changed = true

@@ -8,11 +8,8 @@ import (
 
 func (p *Progress) applyStep(r *Record) error {
 	m := r.Step
-	if m.Step < 0 || m.Step >= len(p.Steps) {
-		return refuse(r, "step %d, and the plan has %d", m.Step, len(p.Steps))
-	}
-	if rungs := len(p.Plan.Steps[m.Step].Rungs); m.Rung < 0 || m.Rung > max(rungs, 1)-1 {
-		return refuse(r, "rung %d of step %q, which has %d", m.Rung, p.Plan.Steps[m.Step].Name, rungs)
+	if err := p.rungFits(r); err != nil {
+		return err
 	}
 	sp := &p.Steps[m.Step]
 	switch m.State {
@@ -33,7 +30,22 @@ func (p *Progress) applyStep(r *Record) error {
 	if m.State != StepAsking {
 		sp.Resume = ""
 	}
+	if m.State == StepWaiting || m.Rung != sp.Rung {
+		sp.Wrote = false
+	}
 	sp.State, sp.Rung = m.State, m.Rung
+	return nil
+}
+
+// rungFits holds that the plan has the step and the rung.
+func (p *Progress) rungFits(r *Record) error {
+	m := r.Step
+	if m.Step < 0 || m.Step >= len(p.Steps) {
+		return refuse(r, "step %d, and the plan has %d", m.Step, len(p.Steps))
+	}
+	if rungs := len(p.Plan.Steps[m.Step].Rungs); m.Rung < 0 || m.Rung > max(rungs, 1)-1 {
+		return refuse(r, "rung %d of step %q, which has %d", m.Rung, p.Plan.Steps[m.Step].Name, rungs)
+	}
 	return nil
 }
 
@@ -108,7 +120,10 @@ func (p *Progress) beginBack(r *Record) error {
 	if now := p.Targets[p.Target]; p.Phase == PhaseBack && now != nil && to.Seq > now.Seq {
 		return refuse(r, "back to %q while going back to %q, which is earlier: going back doesn't turn forward", m.Target, p.Target)
 	}
-	p.Target, p.Exit = m.Target, ExitDone
+	p.Target, p.Exit, p.Asked = m.Target, ExitDone, nil
+	if p.Phase == PhaseResting || p.Phase == PhaseOver {
+		p.Verdict = VerdictMark{} // of a night that is over
+	}
 	for i := range p.Steps {
 		if sp := &p.Steps[i]; sp.State == StepWaiting || sp.State == StepAsking {
 			*sp = StepProgress{State: StepPending, Rung: sp.Rung}

@@ -55,6 +55,7 @@ func (p *Progress) applyPlan(r *Record) error {
 	}
 	p.Run, p.Hash, p.Plan, p.parts = part.Run, part.Hash, plan, nil
 	p.Segment++
+	p.Began = r.Wall
 	p.Steps = make([]StepProgress, len(plan.Steps))
 	for i := range p.Steps {
 		p.Steps[i].State = StepPending

@@ -15,6 +15,7 @@ type backRun struct {
 	values    []*backValue    // TTLs and switches, after the shares
 	made      bool
 	paceAt    T // the next paced rung
+	seenBy    T // until then the next one waits for the present one to be seen
 	paced     bool
 	reading   bool
 	read      bool
@@ -117,10 +118,25 @@ func (e *engine) findBack(target *Target) {
 	for _, seat := range sortedSeats(seats) {
 		s := old[seat]
 		if s == nil {
-			s = &backSeat{seat: seat, plane: e.split[seat], from: e.set[seat]}
+			s = &backSeat{seat: seat, plane: e.split[seat], from: e.wentTo(seat)}
 		}
 		b.seats = append(b.seats, s)
 	}
+}
+
+// wentTo is the share that the way forward gave a seat: it is where going back begins, whoever goes on with it.
+func (e *engine) wentTo(seat Seat) Share {
+	st := e.seats[seat]
+	if st == nil {
+		return e.set[seat]
+	}
+	want := map[string]string{}
+	for i := range st.held {
+		if o := e.p.Objects[st.held[i].ID()]; o != nil {
+			want[st.held[i].Object] = o.Want
+		}
+	}
+	return e.goalShare(st, want)
 }
 
 // backSplits starts the next turn of shares. It is true as long as a share isn't at its goal.
@@ -219,9 +235,9 @@ func (e *engine) pace(in *backInput, final map[Seat]Share) (wait bool) {
 	rates := e.liveRates()
 	goal := e.comp.Compose(final, rates).All
 	in.aim = goal[e.plan.To]
-	now := e.comp.Compose(in.low, rates).All
 	receiver := e.plan.From
-	next := max(2*now[receiver], slack)
+	set := e.comp.Compose(in.low, rates).All[receiver]
+	next := max(2*e.carried(set), slack)
 	if b.paced && e.now < b.paceAt && !e.judged.Fails {
 		e.at(b.paceAt)
 		return true
@@ -239,17 +255,40 @@ func (e *engine) pace(in *backInput, final map[Seat]Share) (wait bool) {
 		e.at(b.paceAt)
 		return true
 	}
-	if e.judged.Act == Hold {
-		return true // the next paced rung waits
+	if e.judged.Act == Hold || next <= set {
+		return true // the next paced rung waits for the gates, and until the one before is seen
 	}
-	for _, c := range in.cands {
-		if c.busy && e.backSeat(c.seat).left > 0 {
-			return true
-		}
+	if slices.ContainsFunc(in.cands, func(c backCandidate) bool { return c.busy && e.backSeat(c.seat).left > 0 }) {
+		return true
 	}
 	b.paceAt = e.now + 30*Second
+	b.seenBy = e.seenLatest()
 	e.at(b.paceAt)
 	return false
+}
+
+// carried is what the receiving room carries by now: what is seen, if that is less than what is set. Resolvers that stretch their
+// TTL don't keep the rest waiting: after twice a name's TTL and a minute what is set counts.
+func (e *engine) carried(set int) int {
+	b := &e.backing
+	if b.seenBy == 0 {
+		b.seenBy = e.seenLatest()
+	}
+	if e.now >= b.seenBy {
+		return set
+	}
+	e.at(b.seenBy)
+	seen, _ := e.seenShare()
+	return min(set, seen[e.plan.From])
+}
+
+// seenLatest is when what is written now counts as seen, whatever is seen.
+func (e *engine) seenLatest() T {
+	var shows T
+	for _, s := range e.backing.seats {
+		shows = max(shows, e.planes[s.plane].Shows)
+	}
+	return e.now + 2*shows + Minute
 }
 
 // warm tells whether a room carried a share within the last hour.

@@ -18,8 +18,14 @@ func (e *engine) begin() {
 	if e.p.Plan != nil && e.s.Run != e.p.Run {
 		e.fail(fmt.Errorf("the journal is run %s's, not %s's", e.p.Run, e.s.Run))
 	}
-	if e.p.Phase == PhaseOver && (e.p.Exit == ExitDone || e.p.Exit == ExitNothing || e.p.Exit == ExitBack) {
+	if e.p.Phase != PhaseOver {
+		return
+	}
+	switch {
+	case e.p.Exit == ExitDone || e.p.Exit == ExitNothing || e.p.Exit == ExitBack:
 		e.fail(fmt.Errorf("run %s is over (exit %d): nothing is left to do", e.p.Run, e.p.Exit))
+	case e.s.Why != "back" && e.s.Why != "close":
+		e.fail(fmt.Errorf("run %s is over (exit %d): go back (`roomshift back %s`, with --overwrite OBJECT for what somebody else wrote), or close it", e.p.Run, e.p.Exit, e.p.Run))
 	}
 }
 
@@ -44,11 +50,25 @@ func (e *engine) starting() {
 		e.at(e.startAt)
 		return
 	}
-	if e.fresh {
+	switch {
+	case e.fresh:
 		e.begun()
-		return
+	case e.p.Phase == PhaseOver && e.s.Why == "close": // it stays as it ended; only its claims go
+		e.ready, e.closed = true, true
+		e.finish(e.p.Exit)
+	default:
+		if e.p.Phase == PhaseOver { // nothing else may follow an end
+			e.sayBack()
+			e.turned = true
+		}
+		e.readAll()
 	}
-	e.readAll()
+}
+
+// sayBack turns the run back as a person said who started this process.
+func (e *engine) sayBack() {
+	e.overwrite(e.s.Overwrite)
+	e.turnBack(backTarget(e.p, e.s.BackTo), []Cause{{Gate: "person", Text: "back, said " + e.s.User}})
 }
 
 // locksHad: a fresh run needs every lock, and gives up at once when somebody else holds one. A run that is taken over goes on with
@@ -228,7 +248,6 @@ func (e *engine) adoptOpen(plane int, held []Held) {
 // forward doesn't expect them: then this one turns back.
 func (e *engine) begun() {
 	e.ready = true
-	e.resumeSteps()
 	e.since, e.lastWrite = e.now, e.now
 	if !e.fresh {
 		e.freshFrom = e.now
@@ -240,10 +259,10 @@ func (e *engine) begun() {
 	}
 	switch {
 	case e.s.Why == "close":
+		e.closed = true
 		e.over(e.closeCode(), []Cause{{Gate: "person", Text: "closed by " + e.s.User}})
-	case e.s.Why == "back":
-		e.overwrite(e.s.Overwrite)
-		e.turnBack(backTarget(e.p, e.s.BackTo), []Cause{{Gate: "person", Text: "back, said " + e.s.User}})
+	case e.s.Why == "back" && !e.turned:
+		e.sayBack()
 	case e.s.Why == "takeover" && e.p.Phase == PhaseForward && e.strayed:
 		e.turnBack(e.p.LastTarget, []Cause{{Gate: "takeover", Text: "the former holder was going back and couldn't journal it"}})
 	case e.s.Why == "takeover" && e.p.Phase == PhaseBack:
@@ -252,21 +271,19 @@ func (e *engine) begun() {
 	e.changed()
 }
 
-// resumeSteps: a rung that was being written when its process died counts as written, whatever is left to write: it is seen and
-// baked, never passed over as "already there".
-func (e *engine) resumeSteps() {
-	for i := range e.p.Steps {
-		if e.p.Steps[i].State == StepApplying && !e.fresh {
-			e.steps[i] = stepRun{state: StepApplying, since: e.now, wrote: true}
-		}
-	}
-}
-
-// finishByFrom works out the hour of finishBy on this clock.
+// finishByFrom works out the hour of finishBy on this clock: the first one after the night's plan was begun, or, if no window was
+// open then, after the next one opens. Whoever takes over later is held to the same hour.
 func (e *engine) finishByFrom() {
-	wall := e.wall()
-	if at, ok := e.plan.Rules.FinishAt(wall); ok {
-		e.finishAt = e.now + T(at.Sub(wall))
+	began, err := parseWall(e.p.Began)
+	if err != nil {
+		began = e.wall()
+	}
+	began = began.In(e.loc)
+	if open, _, next := e.plan.Rules.Window(began); !open && !next.IsZero() {
+		began = next
+	}
+	if at, ok := e.plan.Rules.FinishAt(began); ok {
+		e.finishAt = e.now + T(at.Sub(e.wall()))
 	}
 }
 

@@ -2,6 +2,7 @@ package cutover
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -164,9 +165,6 @@ func (e *engine) backCommand(c Command) {
 		return
 	}
 	e.obey(c, e.badCauses()...)
-	if e.p.Phase == PhaseResting {
-		e.p.Verdict = VerdictMark{}
-	}
 	e.turnBack(target, []Cause{{Gate: "person", Text: "back, said " + c.Who}})
 	e.say(c, true, "going back to %s", target)
 }
@@ -220,23 +218,38 @@ func (e *engine) accept(c Command) {
 		e.refuse(c, "accept needs a reason: --reason …")
 		return
 	}
-	e.obey(c)
-	switch q.What {
-	case "foreign":
-		e.adopt(q.Step, c)
-	case "rule":
-		for _, r := range e.rulesIn(q.Text) {
-			e.propose(Record{Kind: KindBroke, Broke: &BrokeMark{Rule: r, Who: c.Who, Reason: c.Args["reason"]}}, true)
+	rules := rulesIn(q)
+	for _, r := range []string{RuleServes, RuleSum} {
+		if slices.Contains(rules, r) {
+			e.refuse(c, "rule %s can't be broken: %s; go back, or mend what is there", r, q.Text)
+			return
 		}
+	}
+	e.obey(c)
+	if q.What == "foreign" {
+		e.adopt(q.Step, c)
+	}
+	for _, r := range rules {
+		e.propose(Record{Kind: KindBroke, Broke: &BrokeMark{Rule: r, Who: c.Who, Reason: c.Args["reason"]}}, true)
 	}
 	e.answered(q.Step, q.What, "accepted", c.Who)
 	e.say(c, true, "accepted: %s", q.Text)
 }
 
-// adopt takes what somebody else wrote as wanted: the plan goes on over what is there.
+// adopt takes what somebody else wrote as wanted: the plan goes on over what is there. A step's question is of its own seats, a
+// checkpoint's of all.
 func (e *engine) adopt(step int, c Command) {
+	mine := map[Seat]bool{}
+	all := step < 0 || len(e.plan.Steps[step].Rungs) == 0
+	if !all {
+		for _, seats := range e.rungSeats(step) {
+			for _, seat := range seats {
+				mine[seat] = true
+			}
+		}
+	}
 	for _, o := range e.p.SortedObjects() {
-		if o.Foreign == nil || o.Foreign.Gone {
+		if o.Foreign == nil || o.Foreign.Gone || (!all && !mine[o.Seat]) {
 			continue
 		}
 		e.propose(Record{Kind: KindAdopted, Adopted: &AdoptedMark{Plane: o.ID.Plane, Object: o.ID.Object, Value: o.Foreign.Found,
@@ -244,17 +257,15 @@ func (e *engine) adopt(step int, c Command) {
 	}
 }
 
-// rulesIn are the rules that a question names, by the word before each colon.
-func (e *engine) rulesIn(text string) []string {
-	var out []string
-	for _, b := range e.lastBreaks {
-		out = append(out, b.Rule)
+// rulesIn are the rules that a question names: a former holder may have asked it, so its text is all there is.
+func rulesIn(q AskedMark) []string {
+	if q.What != "rule" {
+		return nil
 	}
-	if len(out) == 0 { // asked by a former holder
-		for _, r := range []string{"first", "maxMove", "maxShare", "maxOut", "headroom", "peak"} {
-			if strings.Contains(text, r) {
-				out = append(out, r)
-			}
+	var out []string
+	for _, r := range []string{RuleServes, RuleSum, RuleFirst, RuleMaxMove, RuleMaxShare, RuleMaxOut, RuleHeadroom, RulePeak} {
+		if strings.Contains(q.Text, "["+r+"]") {
+			out = append(out, r)
 		}
 	}
 	return out
@@ -308,6 +319,7 @@ func (e *engine) overwrite(objects []string) {
 func (e *engine) close(c Command) {
 	x := e.closeCode()
 	e.obey(c)
+	e.closed = true
 	e.over(x, []Cause{{Gate: "person", Text: "closed by " + c.Who}})
 	e.say(c, true, "closed (exit %d)", x)
 }

@@ -24,12 +24,14 @@ type engine struct {
 	news   bool // something has come that a decision may follow from
 	silent bool // the reply that is being taken says nothing new
 
-	fresh bool // the journal was empty
-	ready bool // locks had, run journaled, objects read
-	ended bool
-	exit  Exit
-	never string
-	err   error
+	fresh  bool // the journal was empty
+	ready  bool // locks had, run journaled, objects read
+	turned bool // a person's back was journaled before the objects were read
+	closed bool // a person closed the run: its claims go
+	ended  bool
+	exit   Exit
+	never  string
+	err    error
 
 	planes []planeState
 	split  map[Seat]int // plane by seat
@@ -73,8 +75,7 @@ type engine struct {
 	triedSince T
 	seenWrote  T
 	timers     []timer
-	stopped    T // a person stopped this process
-	lastBreaks []RuleBreak
+	stopped    T                // a person stopped this process
 	strayed    bool             // a listing showed a late write of ours
 	wasTo      map[string]int   // composed basis points of To at a target
 	asking     map[string]T     // question → when it expires
@@ -238,10 +239,25 @@ func (e *engine) build() {
 	for i := range e.w.Locks {
 		e.leases = append(e.leases, leaseState{place: e.w.Locks[i]})
 	}
+	e.findWritten()
 	e.holdSnapshot()
 	e.steps = make([]stepRun, len(p.Steps))
 	e.seenSet = map[Seat]Share{}
 	e.stale, e.keepWake = true, Never
+}
+
+// findWritten notes the planes that the plan is to write to.
+func (e *engine) findWritten() {
+	for i := range e.plan.Steps {
+		for k := range e.plan.Steps[i].Rungs {
+			for seat := range e.plan.Steps[i].Rungs[k].Want {
+				e.planes[e.split[seat]].written = true
+			}
+			for seat := range e.plan.Steps[i].Rungs[k].TTL {
+				e.planes[e.ttls[seat]].written = true
+			}
+		}
+	}
 }
 
 // holdSnapshot takes the plan's listing as the first one; a takeover reads over it.

@@ -180,7 +180,7 @@ func (e *engine) lockTrouble() []Cause {
 
 // release gives the locks back; a resting run keeps its claim on what it moved.
 func (e *engine) release() {
-	keep := e.p.Phase == PhaseResting || e.exit == ExitStopped || e.exit == ExitUnknown
+	keep := !e.closed && (e.p.Phase == PhaseResting || e.exit == ExitStopped || e.exit == ExitUnknown)
 	for i := range e.leases {
 		if l := &e.leases[i]; l.lease != nil {
 			lease := l.lease

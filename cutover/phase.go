@@ -40,6 +40,7 @@ func (e *engine) turnBack(target string, causes []Cause) {
 	e.propose(Record{Kind: KindPhase, Phase: &PhaseMark{Phase: PhaseBack, Target: target, Causes: causes, Timing: &t}}, true)
 	e.inFlightUnknown()
 	e.newPhase()
+	e.asking, e.expired = map[string]T{}, map[string]bool{}
 	e.backing = backRun{timing: t, planned: isPlanned(causes), overwrite: e.backing.overwrite}
 }
 
@@ -74,12 +75,28 @@ func (e *engine) freeze(causes []Cause) {
 	}
 	e.propose(Record{Kind: KindPhase, Phase: &PhaseMark{Phase: PhaseFrozen, Target: e.p.Target, Causes: causes}}, true)
 	e.withdraw(true)
+	e.finishWaves()
 	e.newPhase()
 }
 
 // finishesWave: a name whose records are half written keeps its answers only if the wave goes on.
-func (e *engine) finishesWave(pl *planeState, r *request) bool {
-	return pl.Aspect == Split && !pl.HasCAS && r.intent.Wave >= 0
+func (e *engine) finishesWave(pl *planeState) bool {
+	return pl.Aspect == Split && !pl.HasCAS && pl.Shows >= Second
+}
+
+// finishWaves journals what is left of a name's wave that has begun and whose requests aren't all journaled yet.
+func (e *engine) finishWaves() {
+	for i := range e.steps {
+		s := &e.steps[i]
+		if e.p.Steps[i].State != StepApplying || s.wave < 0 || s.wave >= len(s.waves) {
+			continue
+		}
+		for _, p := range s.todo {
+			if e.finishesWave(&e.planes[p.plane]) {
+				e.write(p.plane, Intent{Purpose: AnswerP, Step: i, Rung: e.p.Steps[i].Rung, Wave: s.wave, Last: p.last, Changes: p.changes}, nil)
+			}
+		}
+	}
 }
 
 func (e *engine) newPhase() {
@@ -107,7 +124,7 @@ func (e *engine) thaw() {
 	}
 	e.propose(Record{Kind: KindPhase, Phase: m}, true)
 	e.newPhase()
-	e.backing = backRun{timing: e.p.Crossed, overwrite: e.backing.overwrite}
+	e.backing = backRun{timing: e.p.Crossed, overwrite: e.backing.overwrite, planned: e.backing.planned}
 }
 
 // over ends the run.
@@ -215,10 +232,15 @@ func (e *engine) readTouched(then func(error)) {
 	}
 }
 
-// restAt rests at a checkpoint. With guard the run goes on watching and keeping; else it ends here, its claim kept.
+// restAt rests at a checkpoint, -1: at the one that the plan goes on from. With guard the run goes on watching and keeping; else it
+// ends here, its claim kept.
 func (e *engine) restAt(i int, why string) {
+	name := e.plan.Continues
+	if i >= 0 {
+		name = e.plan.Steps[i].Checkpoint
+	}
 	e.propose(Record{Kind: KindPhase, Phase: &PhaseMark{Phase: PhaseResting, Target: "", Exit: ExitResting,
-		Causes: []Cause{{Gate: "checkpoint", Text: fmt.Sprintf("rests at %q: %s", e.plan.Steps[i].Checkpoint, why)}}}}, true)
+		Causes: []Cause{{Gate: "checkpoint", Text: fmt.Sprintf("rests at %q: %s", name, why)}}}}, true)
 	e.newPhase()
 }
 
@@ -241,21 +263,24 @@ func (e *engine) restingAt() int {
 }
 
 // restIfAtCheckpoint rests when nothing below the last checkpoint was begun: waiting in the dark would keep the lock for nothing.
-func (e *engine) restIfAtCheckpoint(i int, why string) {
+// A night on which nothing is begun ends where the one before it did.
+func (e *engine) restIfAtCheckpoint(why string) {
 	at := e.restingAt()
-	if at < 0 || e.openCount() > 0 {
-		return
+	if (at >= 0 || e.plan.Continues != "") && e.openCount() == 0 && !e.begunBelow(at) {
+		e.restAt(at, why)
 	}
-	for k := range e.p.Steps {
-		st := e.p.Steps[k]
-		if k <= at {
-			continue
-		}
-		if st.State != StepPending && (st.State != StepWaiting || st.Rung > 0) {
-			return
+}
+
+// begunBelow tells whether a step below a checkpoint has written, or was about to. What was only asked or checked is asked again.
+func (e *engine) begunBelow(at int) bool {
+	for k := at + 1; k < len(e.p.Steps); k++ {
+		st := &e.p.Steps[k]
+		waits := st.State == StepPending || (st.State == StepWaiting && st.Rung == 0)
+		if !waits && len(e.plan.Steps[k].Rungs) > 0 {
+			return true
 		}
 	}
-	e.restAt(at, why)
+	return false
 }
 
 // tooLate tells whether a rung of step i can no longer reach the next checkpoint before finishBy; at the hour itself the run
@@ -308,9 +333,9 @@ func (e *engine) finishByNow() {
 		e.at(e.finishAt)
 		return
 	}
-	if i := e.restingAt(); i >= 0 {
-		e.restIfAtCheckpoint(i, "it is "+e.plan.Rules.FinishBy)
-		if e.p.Phase != PhaseForward {
+	if i := e.restingAt(); i >= 0 || e.plan.Continues != "" {
+		e.restIfAtCheckpoint("it is " + e.plan.Rules.FinishBy)
+		if e.p.Phase != PhaseForward || !e.begunBelow(i) { // not: a share is just being kept
 			return
 		}
 	}

@@ -6,6 +6,7 @@ type Progress struct {
 	Hash       string // of the plan in force
 	Plan       *Plan  // in force
 	Segment    int    // how many plans the run has had
+	Began      string // wall time of the record that made the plan in force whole
 	Seq        int64
 	Prev       string
 	Holder     *RunStart
@@ -44,6 +45,7 @@ type StepProgress struct {
 	State    StepState
 	Rung     int
 	Approved string    // by whom; for the present rung row of the step
+	Wrote    bool      // a forward intent of the present rung is journaled
 	Resume   StepState // what `asking` goes back to
 }
 

@@ -7,8 +7,9 @@ type planeState struct {
 	Plane
 	forward, back []*job
 	flying        int
-	nextAt        T // pace
-	throttled     T // the server asked for patience until
+	nextAt        T    // pace
+	throttled     T    // the server asked for patience until
+	written       bool // a rung of the plan is about one of its seats
 	kept          []Seat
 	keeping       bool // a listing for keeping is under way
 }
@@ -201,22 +202,32 @@ func (e *engine) requeued(r *Record, seq int64) {
 	}
 }
 
-// withdraw drops every forward request that wasn't sent, reads included, and counts what was sent as unknown from now on.
+// withdraw drops every write that wasn't sent, in either direction, and what is read for the way forward. Look-ups stay.
 func (e *engine) withdraw(finishWaves bool) {
 	for i := range e.planes {
 		pl := &e.planes[i]
-		queue := pl.forward
-		pl.forward = nil
-		for _, j := range queue {
-			switch {
-			case j.req == nil:
-			case finishWaves && e.finishesWave(pl, j.req):
+		forward, back := pl.forward, pl.back
+		pl.forward, pl.back = nil, nil
+		for _, j := range forward {
+			if j.req != nil && e.withdrawn(pl, j.req, finishWaves) {
 				pl.forward = append(pl.forward, j)
-			default:
-				e.notSent(j.req)
+			}
+		}
+		for _, j := range back {
+			if j.req == nil || e.withdrawn(pl, j.req, finishWaves) {
+				pl.back = append(pl.back, j)
 			}
 		}
 	}
+}
+
+// withdrawn journals that a request won't be sent. True: it finishes a name's wave, so it will.
+func (e *engine) withdrawn(pl *planeState, r *request, finishWaves bool) (kept bool) {
+	if finishWaves && e.finishesWave(pl) {
+		return true
+	}
+	e.notSent(r)
+	return false
 }
 
 func (e *engine) notSent(r *request) {

@@ -13,8 +13,7 @@ import (
 	"roomshift/runbooks"
 )
 
-// play runs a shipped runbook in simulated rooms.
-func play(t testing.TB, book string, o sim.Options, faults ...string) *sim.Outcome {
+func loaded(t testing.TB, book string) *runbooks.Loaded {
 	t.Helper()
 	l, err := runbooks.Load(book, "")
 	if err != nil {
@@ -23,6 +22,13 @@ func play(t testing.TB, book string, o sim.Options, faults ...string) *sim.Outco
 	for _, p := range l.Problems {
 		t.Error(p.Error())
 	}
+	return l
+}
+
+// play runs a shipped runbook in simulated rooms.
+func play(t testing.TB, book string, o sim.Options, faults ...string) *sim.Outcome {
+	t.Helper()
+	l := loaded(t, book)
 	for _, text := range faults {
 		f, err := sim.ParseFault(text)
 		if err != nil {

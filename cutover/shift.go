@@ -96,6 +96,7 @@ func (e *engine) rungSeats(i int) map[int][]Seat {
 // shapeRung works out what must be written now, and whether it may.
 func (e *engine) shapeRung(i int) {
 	s, rung := &e.steps[i], e.rung(i)
+	wrote := e.p.Steps[i].Wrote // then it is seen and baked, never passed over as "already there"
 	if fs := e.foreignIn(i); len(fs) > 0 {
 		e.ask(i, "foreign", "somebody else wrote "+strings.Join(fs, ", "), nil)
 		return
@@ -105,16 +106,16 @@ func (e *engine) shapeRung(i int) {
 		e.rungFailed(i, err.Error())
 		return
 	}
-	if !s.wrote {
+	if !wrote {
 		s.before, s.was = e.sharesOf(rung), e.seenOf(rung)
 	}
-	if len(waves) == 0 && s.wrote {
+	if len(waves) == 0 && wrote {
 		s.lastWrite = e.now
 		e.wrote()
 		e.mark(i, e.p.Steps[i].Rung, StepSettling, "")
 		return
 	}
-	if len(waves) == 0 || (!s.wrote && rung.One && e.comp.Passed(e.set, rung.Want, e.plan.To, e.liveRates())) {
+	if len(waves) == 0 || (!wrote && rung.One && e.comp.Passed(e.set, rung.Want, e.plan.To, e.liveRates())) {
 		e.nextRung(i, "already "+percent(e.compose().All[e.plan.To]))
 		return
 	}
@@ -193,19 +194,17 @@ func (e *engine) broken(i int, waves [][]Change) []string {
 		}
 	}
 	var texts []string
-	e.lastBreaks = nil
 	for _, b := range e.comp.Judge(RuleWrite{Purpose: Forward, Evacuate: e.plan.Evacuate, RungStart: s.before, Before: e.set, After: after,
 		Held: held, Changes: changes, Rates: e.liveRates()}) {
 		if !e.brokenByName(b.Rule) {
-			e.lastBreaks = append(e.lastBreaks, b)
-			texts = append(texts, b.Text)
+			texts = append(texts, fmt.Sprintf("%s [%s]", b.Text, b.Rule))
 		}
 	}
 	return texts
 }
 
 func (e *engine) brokenByName(rule string) bool {
-	return slices.ContainsFunc(e.p.Broken, func(b BrokeMark) bool { return b.Rule == rule })
+	return rule != RuleServes && rule != RuleSum && slices.ContainsFunc(e.p.Broken, func(b BrokeMark) bool { return b.Rule == rule })
 }
 
 // shareAfter is what all seats hold once the changes have landed.
@@ -268,7 +267,6 @@ func (e *engine) nextWave(i int) {
 	s := &e.steps[i]
 	s.wave++
 	if s.wave >= len(s.waves) {
-		s.wrote = true
 		s.restart(0)
 		e.changed()
 		return
@@ -333,7 +331,6 @@ func (e *engine) rungOutcome(i int, o Outcome) {
 	if s.left--; s.left > 0 || len(s.todo) > 0 {
 		return
 	}
-	s.wrote = true
 	switch {
 	case s.foreign: // listed again, so that the question names all of it
 		s.restart(0)

@@ -15,6 +15,7 @@ type stepRun struct {
 	gen   int       // rises when what is under way no longer counts
 	begun bool      // the state's first request was made
 	retry T         // not before
+	tried T         // a check: when it was asked first
 
 	before  map[Seat]Share // when the rung began
 	was     map[Seat]Share // what was seen then, of observed seats: the way that `reach` measures begins there
@@ -25,8 +26,7 @@ type stepRun struct {
 	left    int      // changes of the wave without an outcome
 	foreign bool
 	failed  bool
-	fails   []T // failed writes of the last minute
-	wrote   bool
+	fails   []T    // failed writes of the last minute
 	text    string // why it failed, for the question
 
 	lastWrite T // the read-back of the step's own last write
@@ -108,21 +108,25 @@ func (e *engine) free(i int) bool {
 // wait holds a step until it may begin: green, in a window, in time, approved.
 func (e *engine) wait(i int) {
 	st, sp, s := &e.plan.Steps[i], &e.p.Steps[i], &e.steps[i]
-	switch st.Kind {
-	case runbooks.StepCheckpoint:
+	if st.Kind == runbooks.StepCheckpoint {
 		e.reach(i)
 		return
-	case runbooks.StepAsk:
+	}
+	if !e.inTime(i, s) { // people are asked when a yes would let it begin
+		return
+	}
+	switch {
+	case st.Kind == runbooks.StepAsk:
 		e.ask(i, "ask", "the runbook asks", st.Ask)
 		return
-	}
-	if st.Approve != nil && sp.Approved == "" {
+	case st.Approve != nil && sp.Approved == "":
 		e.ask(i, "approve", e.approveText(i), st.Approve)
 		return
-	}
-	if !e.mayStart(i, s) {
+	case e.judged.Act != Advance:
+		s.why = "held"
 		return
 	}
+	s.why = ""
 	switch st.Kind {
 	case runbooks.StepCheck:
 		e.check(i)
@@ -135,28 +139,24 @@ func (e *engine) wait(i int) {
 	}
 }
 
-// mayStart tells whether a rung or a check may begin now, and says why not.
-func (e *engine) mayStart(i int, s *stepRun) bool {
+// inTime tells whether a rung or a check may begin by the clock, and says why not.
+func (e *engine) inTime(i int, s *stepRun) bool {
 	if e.now < s.retry {
 		e.at(s.retry)
 		return false
-	}
-	if e.judged.Act != Advance {
-		return e.because(s, "held")
 	}
 	if !e.plan.Steps[i].AnyWindow {
 		open, why, next := e.plan.Rules.Window(e.wall())
 		if !open {
 			e.atWall(next)
-			e.restIfAtCheckpoint(i, "the window is shut: "+why)
+			e.restIfAtCheckpoint("the window is shut: " + why)
 			return e.because(s, why)
 		}
 	}
 	if late, why := e.tooLate(i); late {
-		e.restIfAtCheckpoint(i, why)
+		e.restIfAtCheckpoint(why)
 		return e.because(s, why)
 	}
-	s.why = ""
 	return true
 }
 
@@ -313,6 +313,9 @@ func (e *engine) check(i int) {
 		return
 	}
 	s.begun = true
+	if s.tried == 0 {
+		s.tried = e.now
+	}
 	gen := s.gen
 	finish := func(err error) {
 		if s.gen == gen && e.p.Phase == PhaseForward && e.p.Steps[i].State == StepWaiting {
@@ -345,7 +348,7 @@ func (e *engine) checked(i int, err error) {
 	switch {
 	case err == nil:
 		e.mark(i, 0, StepDone, "")
-	case e.now-s.since < within:
+	case e.now-s.tried < within:
 		s.begun, s.retry, s.why = false, e.now+5*Second, err.Error()
 		e.at(s.retry)
 	case !st.Needed:

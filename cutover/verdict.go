@@ -11,7 +11,7 @@ func (e *engine) judge() {
 	e.takeLocks()
 	if !e.ready {
 		e.starting()
-		if !e.ready {
+		if !e.ready || e.ended {
 			return
 		}
 	}
@@ -25,16 +25,25 @@ func (e *engine) judge() {
 	e.actOn()
 }
 
+// ownTrouble is what stops a run from going forward beside its gates. Going back waits for none of it: it needs the local record
+// and the lock of the Consul that it writes to, which is asked for at each request.
+func (e *engine) ownTrouble() []Cause {
+	switch cs := e.lockTrouble(); {
+	case e.p.Paused != "":
+		return []Cause{{Gate: "person", Color: Amber, Text: "paused by " + e.p.Paused}}
+	case e.out.trouble != "":
+		return []Cause{{Gate: "journal", Color: Amber, Text: e.out.trouble}}
+	default:
+		return cs
+	}
+}
+
 // temper adds what the engine itself knows to what the gauges say.
 func (e *engine) temper(j Judgement) Judgement {
-	if cs := e.lockTrouble(); len(cs) > 0 && j.Act == Advance {
-		j.Act, j.Causes = Hold, cs
-	}
-	if e.out.trouble != "" && j.Act == Advance {
-		j.Act, j.Causes = Hold, []Cause{{Gate: "journal", Color: Amber, Text: e.out.trouble}}
-	}
-	if e.p.Paused != "" && j.Act == Advance {
-		j.Act, j.Causes = Hold, []Cause{{Gate: "person", Color: Amber, Text: "paused by " + e.p.Paused}}
+	if j.Act == Advance && e.p.Phase != PhaseBack {
+		if cs := e.ownTrouble(); len(cs) > 0 {
+			j.Act, j.Causes = Hold, cs
+		}
 	}
 	if e.freshFrom > 0 && e.p.Phase != PhaseFrozen {
 		if e.board.Fresh(e.now, e.vantage, e.freshFrom) {
@@ -104,7 +113,7 @@ func (e *engine) lostUnfenced() bool {
 	}
 	for i := range e.planes {
 		pl := &e.planes[i]
-		if l := e.leaseOf(pl.Place); l != nil && l.lost && !pl.FencedByServer && len(pl.Seats) > 0 {
+		if l := e.leaseOf(pl.Place); l != nil && l.lost && !pl.FencedByServer && pl.written {
 			return true
 		}
 	}

@@ -95,10 +95,14 @@ func (e *engine) earlier(t *Target) string {
 func (e *engine) leftAlone(target *Target) []Cause {
 	var out []Cause
 	for _, o := range e.p.SortedObjects() {
+		want := target.Want[o.ID]
+		if target.Left[o.ID] && o.Last != want && o.Foreign == nil {
+			out = append(out, Cause{Gate: "object", Color: Amber, Seen: o.Last, Limit: want,
+				Text: fmt.Sprintf("%s: recorded %s, now %s, which a person accepted since: left alone", o.ID.Object, want, o.Last)})
+		}
 		if !o.Touched || o.Foreign == nil || o.Foreign.Gone {
 			continue
 		}
-		want := target.Want[o.ID]
 		if o.Foreign.Found == want {
 			continue
 		}
