@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"roomshift/cutover"
 )
@@ -28,7 +29,7 @@ func TestMomentsOfKills(t *testing.T) {
 		base := quiet.must(t)
 		away := trial{book: c.book, seed: 1}.must(t)
 		cases := 0
-		step := thin(11, 3)
+		step := thin(23, 7)
 		for n := 1; n <= len(base.Records)+1; n++ {
 			for i, kill := range []string{"kill at record %d", "kill before record %d"} {
 				for j := -1; j < len(ofAWrite); j++ {
@@ -49,6 +50,18 @@ func TestMomentsOfKills(t *testing.T) {
 			}
 		}
 		t.Logf("%s, %q: %d kills", c.book, c.fault, cases)
+	}
+}
+
+// TestKilledWhileReleasing kills the process as it gives its locks back, when all is durable: it ends, and the code is the run's.
+// An engine that goes on waiting for its answers never returns.
+func TestKilledWhileReleasing(t *testing.T) {
+	quiet := trial{book: "drill-3-percent", seed: 1}
+	base := quiet.must(t)
+	over := base.Timeline[len(base.Timeline)-1].At
+	for ms := range 12 {
+		r := quiet.with(fmt.Sprintf("kill at %s", over+time.Duration(ms)*time.Millisecond)).must(t)
+		r.report(t, r.endsAs(base.Exit, base.Truth))
 	}
 }
 

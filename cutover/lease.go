@@ -178,8 +178,9 @@ func (e *engine) lockTrouble() []Cause {
 	return cs
 }
 
-// release gives the locks back; a resting run keeps its claim on what it moved.
-func (e *engine) release() {
+// release gives the locks back; a resting run keeps its claim on what it moved. A process that is ended meanwhile waits for no
+// answer: its clock brings none any more, and the locks end by themselves.
+func (e *engine) release(ctx context.Context) {
 	keep := !e.closed && (e.p.Phase == PhaseResting || e.exit == ExitStopped || e.exit == ExitUnknown)
 	for i := range e.leases {
 		if l := &e.leases[i]; l.lease != nil {
@@ -187,7 +188,7 @@ func (e *engine) release() {
 			e.start(takeLimit, func(ctx context.Context) any { return lease.Release(ctx, keep) }, func(any) {}, func() {})
 		}
 	}
-	for until := e.now + takeLimit; len(e.calls) > 0 && e.now < until; e.now = e.w.Clock.Now() {
+	for until := e.now + takeLimit; ctx.Err() == nil && len(e.calls) > 0 && e.now < until; e.now = e.w.Clock.Now() {
 		for _, ev := range e.w.Clock.Next(until) {
 			if ev.Reply != nil {
 				delete(e.calls, ev.Reply.ID)

@@ -134,7 +134,7 @@ func (r ran) laws() []string {
 	bad = append(bad, r.nobodysWrites()...)
 	bad = append(bad, r.unanswered()...)
 	bad = append(bad, r.forwardAfterBack()...)
-	if r.Why == sim.ErrStuck.Error() || r.Why == sim.ErrLimit.Error() {
+	if (r.Why == sim.ErrStuck.Error() || r.Why == sim.ErrLimit.Error()) && r.Progress.Paused == "" { // who paused it may let it wait
 		bad = append(bad, "it ends by "+r.Why)
 	}
 	return append(bad, r.exitIsTrue()...)

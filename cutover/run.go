@@ -84,7 +84,7 @@ func (e *engine) loop(ctx context.Context) error {
 			return e.err
 		}
 		if e.ended && (e.out.empty() || e.gaveUp()) {
-			e.release()
+			e.release(ctx)
 			return nil
 		}
 		if err := e.sleep(ctx); err != nil {
