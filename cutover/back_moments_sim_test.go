@@ -109,12 +109,32 @@ func TestMomentsOfBack(t *testing.T) {
 	}
 }
 
+// TestTakenOverPacesBesideNothing kills the process among the paced writes of going back: the one that takes over finds out what
+// became of it before it writes the same object, and never journals two that its own fold refuses.
+func TestTakenOverPacesBesideNothing(t *testing.T) {
+	at := 2*time.Hour + 18*time.Minute + 45*time.Second + 100847500
+	said := sim.Timed{At: at, Command: cutover.Command{ID: "back-1", Verb: "back", Who: "ops1", Args: map[string]string{"to": "start"}}}
+	paced := false
+	for _, ms := range []time.Duration{1, 2, 3, 5, 8, 20} {
+		r := trial{book: "spring-festival-out", seed: 1}.saying(said).with("lost write at write 36", fmt.Sprintf("kill at %s", at+ms*time.Millisecond)).must(t)
+		r.report(t, sameShares("at the end", r.Truth, r.start))
+		paced = paced || slices.ContainsFunc(r.Records, func(rec cutover.Record) bool { return rec.Intent != nil && rec.Intent.Purpose == cutover.Pace })
+	}
+	if !paced {
+		t.Error("nothing was paced, so nothing was tested")
+	}
+}
+
 // endsAsSaid wants the run back where it began, if what the person said was durable before the process was killed.
 func (r ran) endsAsSaid(base ran, write int) []string {
 	i := slices.IndexFunc(r.Records, func(rec cutover.Record) bool { return rec.Phase != nil && rec.Phase.Phase == cutover.PhaseBack })
 	switch {
 	case i >= 0 && r.Records[i].Phase.Causes[0].Gate != "runbook":
-		return append(r.endsAs(cutover.ExitBack, r.start), r.sentAfter(i, write)...)
+		exit := cutover.ExitBack
+		if r.Exit == cutover.ExitNotVerified { // a gate says nothing young about the room that receives: the rooms hold what they held
+			exit = r.Exit
+		}
+		return append(r.endsAs(exit, r.start), r.sentAfter(i, write)...)
 	case r.Exit == cutover.ExitNothing: // before the first write
 		return r.endsAs(cutover.ExitNothing, r.start)
 	case !slices.ContainsFunc(r.Records, func(rec cutover.Record) bool { return rec.Command != nil && rec.Command.Verb == "back" }) && r.Runners > 1:
