@@ -166,6 +166,7 @@ func (e *engine) backTurn(target *Target) {
 	in.left = func(set map[Seat]Share) int { return e.comp.In(e.plan.To, set, rates) }
 	goals := map[Seat]map[string]string{}
 	final := cloneSet(e.set)
+	undoing := e.mayLand(&in)
 	for _, s := range b.seats {
 		st := e.seats[s.seat]
 		if st == nil {
@@ -192,7 +193,7 @@ func (e *engine) backTurn(target *Target) {
 			e.at(s.retryAt)
 		}
 		in.cands = append(in.cands, backCandidate{seat: s.seat, goal: share, fast: e.planes[s.plane].Shows,
-			busy: s.left > 0 || e.now < s.retryAt || !need})
+			busy: s.left > 0 || e.now < s.retryAt || !need || undoing[s.seat]})
 	}
 	if wait := e.pace(&in, final); wait {
 		return
@@ -212,6 +213,48 @@ func (e *engine) awayFrom(target *Target) bool {
 		}
 	}
 	return away
+}
+
+// mayLand counts in what has no outcome yet beside the undos of this process: writes of the way forward, and undos of a process
+// before this one, whose seats are busy until they are looked up. A share isn't raised into what may still land.
+func (e *engine) mayLand(in *backInput) map[Seat]bool {
+	undoing := map[Seat]bool{}
+	may := map[Seat]map[string]string{}
+	for _, q := range e.p.OpenRequests() {
+		undo := q.Purpose != Forward && q.Purpose != Keep
+		for _, c := range q.Changes {
+			st, o := e.seats[c.Seat], e.p.Objects[c.ID()]
+			if st == nil || o == nil || c.Gives == nil || !slices.ContainsFunc(o.Open, func(i OpenIntent) bool { return i.Request == q.Number }) {
+				continue
+			}
+			if undo {
+				if !e.undoing(c.Seat) {
+					undoing[c.Seat] = true
+				} else {
+					continue
+				}
+			}
+			if may[c.Seat] == nil {
+				may[c.Seat] = map[string]string{}
+			}
+			may[c.Seat][c.Object] = c.After
+		}
+	}
+	for _, seat := range sortedSeats(may) {
+		if sh := e.goalShare(e.seats[seat], may[seat]); sh != nil {
+			in.high[seat] = greater(in.high[seat], sh, e.plan.To)
+			if undoing[seat] {
+				in.low[seat] = lesser(in.low[seat], sh, e.plan.To)
+			}
+		}
+	}
+	return undoing
+}
+
+// undoing: this process has an undo of the seat under way.
+func (e *engine) undoing(seat Seat) bool {
+	i, ok := slices.BinarySearchFunc(e.backing.seats, seat, func(s *backSeat, t Seat) int { return CompareSeats(s.seat, t) })
+	return ok && e.backing.seats[i].left > 0
 }
 
 func lesser(a, b Share, room Room) Share {

@@ -156,6 +156,9 @@ func (e *engine) backCommand(c Command) {
 	e.overwrite(strings.Fields(strings.ReplaceAll(c.Args["overwrite"], ",", " ")))
 	target := backTarget(e.p, c.Args["to"])
 	to, now := e.p.Targets[target], e.p.Targets[e.p.Target]
+	if target == rungTarget && e.p.Target != rungTarget {
+		to = e.p.rungTarget() // it is recorded only when going back to it begins
+	}
 	if to != nil && now != nil && to.Seq > now.Seq {
 		e.refuse(c, "the run is going back to %s, which is earlier than %s", e.p.Target, target)
 		return

@@ -35,6 +35,7 @@ type backInput struct {
 	cands     []backCandidate // sorted by seat
 	aim       int
 	slack     int
+	patient   bool // something that lowers isn't seen yet: nothing goes further below than the slack until then
 }
 
 // backMoves is the next turn: nil when everything that could go is busy.
@@ -57,6 +58,7 @@ func backMoves(in backInput) []backMove {
 	if moves := in.neutral(); len(moves) > 0 {
 		return moves
 	}
+	in.patient = in.left(in.high) > in.left(in.low)
 	return in.lower(in.left(in.low) - 1)
 }
 
@@ -82,6 +84,10 @@ func (in *backInput) lower(aim int) []backMove {
 		}
 		if after >= floor {
 			moves, now = append(moves, backMove{c.seat, c.goal, true}), after
+			continue
+		}
+		if in.patient {
+			cur[c.seat] = was // what waits to be seen may be raised then
 			continue
 		}
 		part, ok := in.part(cur, c, was, floor, false)

@@ -19,7 +19,7 @@ func (e *engine) verify(target *Target) {
 		timing := b.timing
 		e.propose(Record{Kind: KindPhase, Phase: &PhaseMark{Phase: PhaseBack, Target: t, Causes: causes, Timing: &timing}}, true)
 		e.newPhase()
-		e.backing = backRun{timing: timing, overwrite: b.overwrite}
+		e.backing = backRun{timing: timing, overwrite: b.overwrite, seats: b.seats} // names are judged by all that they moved since it turned
 		return
 	}
 	left := e.leftAlone(target)
