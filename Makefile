@@ -1,5 +1,6 @@
 # make test   installs the servers that the tests need, then runs every test
 # make race   every test under the race detector
+# make long   the sweep over the states of a run, every case
 # make lab    two rooms of real servers on this machine, until Ctrl-C
 # make lint   gofmt, go vet, staticcheck, golangci-lint
 # make bench  every benchmark
@@ -8,7 +9,7 @@ GO ?= go
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.7.0
 GOLANGCI = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.5.0
 
-.PHONY: test race deps lab lint bench build
+.PHONY: test race long deps lab lint bench build
 
 build:
 	$(GO) build ./...
@@ -25,6 +26,10 @@ test: deps
 # The race detector over everything; it takes its time.
 race: deps
 	$(GO) test -race -short -timeout 60m ./...
+
+# Hours on one core: see cutover/states_sim_test.go.
+long:
+	ROOMSHIFT_LONG=1 $(GO) test -timeout 12h -run TestBackFromEveryState ./cutover
 
 lab: deps
 	$(GO) run ./lab/cmd/roomshift-lab

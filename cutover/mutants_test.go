@@ -69,6 +69,31 @@ var mutants = []mutant{
 		old: "func (e *engine) leaveAlone(o *Object) bool {\n", new: "func (e *engine) leaveAlone(o *Object) bool {\n\tif o != nil {\n\t\treturn false\n\t}\n",
 		run: "TestForeignIsLeftAlone",
 	},
+	{
+		name: "a takeover goes back without a sample", file: "back.go",
+		old: "if e.freshFrom > 0 {", new: "if e.freshFrom > 0 && e.now < 0 {",
+		run: "TestTakenOverGoesOnGoingBack",
+	}, {
+		name: "a share is raised into what may still land", file: "back.go",
+		old: "in.high[seat] = greater(in.high[seat], sh, e.plan.To)", new: "in.high[seat] = greater(in.high[seat], in.high[seat], e.plan.To)",
+		run: "TestBackRaisesNothingIntoWhatMayLand",
+	}, {
+		name: "a takeover writes beside an undo that is open", file: "back.go",
+		old: "undoing[c.Seat] = true\n", new: "undoing[c.Seat] = e.now < 0\n",
+		run: "TestTakenOverWithAnUndoOpen",
+	}, {
+		name: "going back lowers on and on while nothing is seen", file: "moves.go",
+		old: "in.patient = in.left(in.high) > in.left(in.low)", new: "in.patient = false",
+		run: "TestBackOvershootsFivePointsAtMost",
+	}, {
+		name: "an instance born since keeps its default weight", file: "goals.go",
+		old: "if v, ok := often[h.Room]; ok {", new: "if v, ok := often[h.Room]; ok && v == \"\" {",
+		run: "TestBackGivesNewInstancesTheirWeight",
+	}, {
+		name: "back goes to another checkpoint", file: "phase.go",
+		old: "\treturn p.LastTarget\n", new: "\treturn startTarget\n",
+		run: "TestBackGoesToWhatWasSaid",
+	},
 }
 
 // TestMutantsAreCaught plants each mistake and wants the tests named with it to fail. A run that doesn't end in a minute

@@ -1,0 +1,119 @@
+package cutover_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"roomshift/cutover"
+	"roomshift/cutover/sim"
+)
+
+// goesBack runs a case that must go back, and judges it as the sweep over the states does.
+func goesBack(t *testing.T, st *stage, c stateCase) {
+	t.Helper()
+	if !playState(t, st, c) {
+		t.Errorf("%s, %s: it didn't go back", st.book, c)
+	}
+}
+
+// stepMoment is when a step of the undisturbed run comes to a state in a rung.
+func stepMoment(t *testing.T, st *stage, step, rung int, state cutover.StepState) time.Duration {
+	t.Helper()
+	for _, h := range st.base.Timeline {
+		if r := h.Record; r != nil && r.Step != nil && r.Step.Step == step && r.Step.Rung == rung && r.Step.State == state {
+			return h.At
+		}
+	}
+	t.Fatalf("%s: step %d is never %s in rung %d", st.book, step, state, rung)
+	return 0
+}
+
+// The steps of spring-festival-out that split two layers at once.
+const (
+	namesFollow      = 6
+	namesFollowAgain = 10
+)
+
+// TestBackToTheRungWhileGoingBackIsRefused: a run on its way to the start doesn't turn to the last rung's start, and goes on.
+func TestBackToTheRungWhileGoingBackIsRefused(t *testing.T) {
+	st := newStage(t, "drill-3-percent")
+	for _, h := range st.base.Timeline {
+		if h.Record != nil && entersPhase(cutover.PhaseBack)(h.Record) {
+			goesBack(t, st, newCase(h.At, "rung"))
+			return
+		}
+	}
+	t.Error("the drill doesn't go back, so nothing was tested")
+}
+
+// TestBackOvershootsFivePointsAtMost goes back from names at 30 % and the gateway at 0 to names at 0 and the gateway at 10 %: the names
+// are lowered at most 5 points past the target and seen before the gateway is raised.
+func TestBackOvershootsFivePointsAtMost(t *testing.T) {
+	st := newStage(t, "spring-festival-out")
+	goesBack(t, st, newCase(stepMoment(t, st, namesFollow, 1, cutover.StepBaking), "checkpoint"))
+}
+
+// TestBackRaisesNothingIntoWhatMayLand says back while a rung of both layers is on its way: the gateway isn't raised again as long as
+// the names' new weights may still land.
+func TestBackRaisesNothingIntoWhatMayLand(t *testing.T) {
+	st := newStage(t, "spring-festival-out")
+	at := stepMoment(t, st, namesFollowAgain, 0, cutover.StepApplying)
+	for _, d := range []time.Duration{0, 10, 120, 180, 250, 260, 270, 290} {
+		goesBack(t, st, newCase(at+d*time.Millisecond, "rung"))
+	}
+}
+
+// TestTakenOverWithAnUndoOpen kills the process at each intent of its way back, paced ones too: who takes over waits for the outcome.
+func TestTakenOverWithAnUndoOpen(t *testing.T) {
+	st := newStage(t, "spring-festival-out")
+	c := newCase(stepMoment(t, st, namesFollow, 1, cutover.StepBaking), "checkpoint")
+	_, out := st.play(t, sim.Options{Seed: 1, Commands: c.commands})
+	paced, every := 0, 1
+	if testing.Short() {
+		every = 4
+	}
+	n := 0
+	for i := range out.Records {
+		r := &out.Records[i]
+		if !intends(cutover.Pace)(r) && !intends(cutover.Undo)(r) {
+			continue
+		}
+		if n++; n%every > 0 && !intends(cutover.Pace)(r) {
+			continue
+		}
+		if intends(cutover.Pace)(r) {
+			paced++
+		}
+		k := c
+		k.faults = []string{killAt(r)}
+		goesBack(t, st, k)
+	}
+	if paced == 0 {
+		t.Error("nothing was paced, so the hard case wasn't tested")
+	}
+}
+
+// TestBackGivesNewInstancesTheirWeight: half of the instances are others when the run goes back: they come with a default weight, and
+// get what those of their room had.
+func TestBackGivesNewInstancesTheirWeight(t *testing.T) {
+	st := newStage(t, "spring-festival-out")
+	at := stepMoment(t, st, 7, 1, cutover.StepBaking)
+	for _, route := range []string{"search", "im", "legacy"} {
+		c := newCase(at, "start")
+		c.faults = []string{fmt.Sprintf("replace half %s at %s", route, at-20*time.Second)}
+		goesBack(t, st, c)
+	}
+}
+
+// TestBackGoesToWhatWasSaid: start, the last checkpoint, the rung begun last.
+func TestBackGoesToWhatWasSaid(t *testing.T) {
+	st := newStage(t, "spring-festival-out")
+	at := stepMoment(t, st, namesFollow, 1, cutover.StepBaking)
+	for said, want := range map[string]string{"start": "start", "checkpoint": "night-1", "": "night-1", "rung": "rung"} {
+		_, out := st.play(t, sim.Options{Seed: 1, Commands: newCase(at, said).commands})
+		if got := readLedger(t, out).target; got != want {
+			t.Errorf("back to %q goes to %s; want %s", said, got, want)
+		}
+	}
+}
