@@ -72,7 +72,7 @@ var mutants = []mutant{
 	{
 		name: "a takeover goes back without a sample", file: "back.go",
 		old: "if e.freshFrom > 0 {", new: "if e.freshFrom > 0 && e.now < 0 {",
-		run: "TestTakenOverGoesOnGoingBack",
+		run: "TestOverwriteAfterTheEnd",
 	}, {
 		name: "a share is raised into what may still land", file: "back.go",
 		old: "in.high[seat] = greater(in.high[seat], sh, e.plan.To)", new: "in.high[seat] = greater(in.high[seat], in.high[seat], e.plan.To)",
@@ -80,7 +80,7 @@ var mutants = []mutant{
 	}, {
 		name: "a takeover writes beside an undo that is open", file: "back.go",
 		old: "undoing[c.Seat] = true\n", new: "undoing[c.Seat] = e.now < 0\n",
-		run: "TestTakenOverWithAnUndoOpen",
+		run: "TestTakenOverPacesBesideNothing",
 	}, {
 		name: "going back lowers on and on while nothing is seen", file: "moves.go",
 		old: "in.patient = in.left(in.high) > in.left(in.low)", new: "in.patient = false",

@@ -89,6 +89,15 @@ func TestOverwriteAfterTheEnd(t *testing.T) {
 	if err != nil || res.Exit != cutover.ExitBack {
 		t.Fatalf("exit %v, %v; want 3", res, err)
 	}
+	undid := find(t, &sim.Outcome{Records: recordsOf(s)}, "undo after the samples", func(r *cutover.Record) bool {
+		return r.Seq > out.Progress.Seq && intends(cutover.Undo)(r)
+	})
+	heard := find(t, &sim.Outcome{Records: recordsOf(s)}, "verdict on samples", func(r *cutover.Record) bool {
+		return r.Seq > out.Progress.Seq && r.Verdict != nil && (len(r.Verdict.Causes) != 1 || r.Verdict.Causes[0].Gate != "takeover")
+	})
+	if undid.Seq < heard.Seq {
+		t.Errorf("record %d writes before record %d has heard of the room that receives", undid.Seq, heard.Seq)
+	}
 	sameTruth(t, "overwritten", s.Shares(), map[cutover.Seat]cutover.Share{{Route: "gw", At: "home"}: {"home": cutover.Whole}})
 }
 
@@ -254,6 +263,17 @@ func TestQuestionsEndWhenTheRunTurns(t *testing.T) {
 			t.Errorf("record %d adopts a value while the run goes back", r.Seq)
 		}
 	}
+}
+
+// recordsOf is every record of the timeline, of whichever process.
+func recordsOf(s *sim.Sim) []cutover.Record {
+	var rs []cutover.Record
+	for _, h := range s.Timeline() {
+		if h.Record != nil {
+			rs = append(rs, *h.Record)
+		}
+	}
+	return rs
 }
 
 // simOf builds the rooms of a runbook with faults.
