@@ -1,6 +1,7 @@
 package cutover
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -17,6 +18,9 @@ func (e *engine) begin() {
 	}
 	if e.p.Plan != nil && e.s.Run != e.p.Run {
 		e.fail(fmt.Errorf("the journal is run %s's, not %s's", e.p.Run, e.s.Run))
+	}
+	if no := e.noForeign(e.s.Overwrite); no != "" {
+		e.fail(errors.New(no))
 	}
 	if e.p.Phase != PhaseOver {
 		return
@@ -253,7 +257,10 @@ func (e *engine) begun() {
 		e.freshFrom = e.now
 	}
 	e.finishByFrom()
-	e.seenNow(false) // what the rooms carry at the start: they are warm for it
+	e.seenAt = e.now
+	if len(e.rates) > 0 || e.fresh { // who takes over doesn't know yet how to weigh what it sees first
+		e.seenNow(false) // what the rooms carry at the start: they are warm for it
+	}
 	if e.fresh {
 		e.lastWrite = e.startedAt
 	}

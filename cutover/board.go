@@ -9,17 +9,18 @@ import (
 // Board holds the newest samples, and the counters that limits need. It has no clock: every method takes now, which never falls.
 // A Board is one goroutine's.
 type Board struct {
-	plan   *Plan
-	gates  []gate
-	series []series
-	routes []gaugeRoute // by Sample.Gauge
-	seen   []seenGauge
-	seenOf map[Seat]int
-	probes []probeGauge
-	rooms  []Room
-	pairs  []pairBoard
-	links  []linkBoard
-	rates  map[Seat]float64
+	plan    *Plan
+	gates   []gate
+	series  []series
+	routes  []gaugeRoute // by Sample.Gauge
+	seen    []seenGauge
+	seenOf  map[Seat]int
+	probes  []probeGauge
+	rooms   []Room
+	pairs   []pairBoard
+	links   []linkBoard
+	rates   map[Seat]float64
+	assumed map[Seat]float64
 
 	now, start T
 	began      bool

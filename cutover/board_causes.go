@@ -39,6 +39,9 @@ func (b *Board) explain(v *Vantage, j *Judgement) []heldCause {
 			continue
 		}
 		c := b.cause(s, sh)
+		if text == "" && b.shutsWayBack(s, v, sh) {
+			text = "the writer's way back is shut"
+		}
 		if text != "" {
 			c.Text = text
 		}
@@ -52,6 +55,11 @@ func (b *Board) explain(v *Vantage, j *Judgement) []heldCause {
 		j.Causes = append(j.Causes, Cause{Gate: "gates", Room: v.To, Color: Unjudged, Text: "no gate of " + v.To + " can be judged yet"})
 	}
 	return cs
+}
+
+// shutsWayBack: what the writer's room receives lags, so the writer couldn't follow and come back.
+func (b *Board) shutsWayBack(s *series, v *Vantage, sh shade) bool {
+	return s.gate.pair >= 0 && v.Phase == PhaseForward && b.writerOf(s, v) == s.room && sh >= shadeAmber && sh != shadeBlind && !b.inCut(s, v)
 }
 
 // holds tells whether a series has part in a hold, or is to be shown while the run is frozen. Going back waits for its receiver only.

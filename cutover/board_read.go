@@ -29,6 +29,25 @@ func (b *Board) SeenFrom(seat Seat) (from, at T) {
 	return g.from + d, g.at + d
 }
 
+// Assume gives the rates that stand for seats which aren't seen: those of the plan's moment. Shares are weighed by rates, so one
+// that is missing would count for nothing.
+func (b *Board) Assume(rates map[Seat]float64) {
+	b.assumed = rates
+	for i := range b.seen {
+		if g := &b.seen[i]; !g.rated {
+			b.assume(g.seat)
+		}
+	}
+}
+
+func (b *Board) assume(seat Seat) {
+	if rate, ok := b.assumed[seat]; ok {
+		b.rates[seat] = rate
+		return
+	}
+	delete(b.rates, seat)
+}
+
 // Rates are the requests in a second at each seat that is seen now. The map is the board's own, good until the next call.
 func (b *Board) Rates(now T) map[Seat]float64 {
 	b.tick(now)
@@ -39,7 +58,7 @@ func (b *Board) Rates(now T) map[Seat]float64 {
 		case fresh && (!g.rated || g.rate != g.rates):
 			b.rates[g.seat] = g.rate
 		case !fresh && g.rated:
-			delete(b.rates, g.seat)
+			b.assume(g.seat)
 		}
 		g.rated, g.rates = fresh, g.rate
 	}

@@ -1,6 +1,7 @@
 package cutover
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -153,7 +154,12 @@ func (e *engine) freezeCommand(c Command) {
 }
 
 func (e *engine) backCommand(c Command) {
-	e.overwrite(strings.Fields(strings.ReplaceAll(c.Args["overwrite"], ",", " ")))
+	names := strings.Fields(strings.ReplaceAll(c.Args["overwrite"], ",", " "))
+	if no := e.noForeign(names); no != "" {
+		e.refuse(c, "%s", no)
+		return
+	}
+	e.overwrite(names)
 	target := backTarget(e.p, c.Args["to"])
 	to, now := e.p.Targets[target], e.p.Targets[e.p.Target]
 	if target == rungTarget && e.p.Target != rungTarget {
@@ -316,6 +322,26 @@ func (e *engine) overwrite(objects []string) {
 		}
 		e.backing.overwrite[o] = true
 	}
+}
+
+// noForeign says which of the names is no object that somebody else wrote, "" if each is.
+func (e *engine) noForeign(names []string) string {
+	var foreign []string
+	known := map[string]bool{}
+	for _, o := range e.p.SortedObjects() {
+		if o.Foreign != nil {
+			foreign = append(foreign, o.ID.Object)
+			for _, n := range o.names() {
+				known[n] = true
+			}
+		}
+	}
+	for _, n := range names {
+		if !known[n] {
+			return fmt.Sprintf("somebody else wrote no %q; what they wrote: %s", n, cmp.Or(strings.Join(foreign, ", "), "nothing"))
+		}
+	}
+	return ""
 }
 
 // close ends a run for good: at rest it is done; else it is left as it stands, and the code says so.

@@ -222,6 +222,7 @@ func (e *engine) build() {
 	e.split, e.ttls = map[Seat]int{}, map[Seat]int{}
 	e.seats, e.set, e.groups = map[Seat]*seatState{}, map[Seat]Share{}, map[string][]Seat{}
 	e.rates = e.s.Rates
+	e.board.Assume(e.rates)
 	for i, pl := range e.w.Planes {
 		e.planes = append(e.planes, newPlaneState(pl))
 		for _, seat := range pl.Seats {

@@ -46,8 +46,11 @@ func (e *engine) goalsOf(st *seatState, target *Target) {
 	}
 }
 
+// names are the ways in which people name an object: alone, with its plane, or by its seat.
+func (o *Object) names() []string { return []string{o.ID.Object, o.ID.String(), o.Seat.String()} }
+
 func (e *engine) leaveAlone(o *Object) bool {
-	return o.Foreign != nil && !e.backing.overwrite[o.ID.Object] && !e.backing.overwrite[o.ID.String()]
+	return o.Foreign != nil && !slices.ContainsFunc(o.names(), func(n string) bool { return e.backing.overwrite[n] })
 }
 
 // mostFrequent is each room's most frequent value in the target's record of a seat; of two as frequent, the lesser.

@@ -253,6 +253,33 @@ steps:
 	}
 }
 
+// TestTheWayBackIsSaidToBeShut: replication into the writer's room lags, which moves nobody; the hold says what it means.
+func TestTheWayBackIsSaidToBeShut(t *testing.T) {
+	out := play(t, "to-cloud", sim.Options{Seed: 1}, "lag feed-db cloud->home 8s at 4m for 2m")
+	find(t, out, "hold that says so", func(r *cutover.Record) bool {
+		return r.Verdict != nil && r.Verdict.Act == cutover.Hold && slices.ContainsFunc(r.Verdict.Causes, func(c cutover.Cause) bool {
+			return c.Gate == "feed-lag" && c.Room == "home" && strings.Contains(c.Text, "way back is shut")
+		})
+	})
+	if out.Exit != cutover.ExitDone {
+		t.Errorf("exit %d (%s); want 0", out.Exit, out.Why)
+	}
+}
+
+// TestOverwriteOfWhatNobodyWrote is refused, with what there is.
+func TestOverwriteOfWhatNobodyWrote(t *testing.T) {
+	s, out := playSim(t, "to-cloud", sim.Options{Seed: 1}, "foreign gw@home 33% at 4m", "errors cloud 20% at 5m for 5m")
+	s.Advance(20 * cutover.Minute)
+	for _, c := range [][2]string{{"gw@cloud", "gateway/rules/main"}, {"gw@home", ""}} {
+		name, want := c[0], c[1]
+		r := s.NewRunner(context.Background())
+		_, err := cutover.Run(r.Context(), r.World(), cutover.Start{Run: out.Run, Why: "back", BackTo: "start", Overwrite: []string{name}, Host: "ops-2", User: "ops2", PID: 7})
+		if (want == "") != (err == nil) || (err != nil && !strings.Contains(err.Error(), want)) {
+			t.Errorf("--overwrite %s: %v; want %q", name, err, want)
+		}
+	}
+}
+
 // TestQuestionsEndWhenTheRunTurns: an old question can't be answered while going back.
 func TestQuestionsEndWhenTheRunTurns(t *testing.T) {
 	out := play(t, "to-cloud", sim.Options{Seed: 1, Commands: []sim.Timed{back(5 * cutover.Minute), say(5*cutover.Minute+cutover.Second, "accept", "reason", "late")}},
