@@ -391,6 +391,9 @@ func TestMissingTable(t *testing.T) {
 	}
 	g := watch(t, openLab(t, labPair()), fast)
 	g.await(t, 0, "cloud", 5*time.Second, "unknown", unknownFor("roomshift.heartbeat", "--init"))
+	if err := openLab(t, labPair()).Ready(t.Context()); err == nil || !strings.Contains(err.Error(), "--init") {
+		t.Errorf("a pair without the table is ready: %v", err)
+	}
 	bad := failed(t, "table", "home")
 	if !strings.Contains(bad.Do, "--init") {
 		t.Errorf("the table check says %q", bad.Do)

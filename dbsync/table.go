@@ -54,6 +54,25 @@ func (r *Ring) Init(ctx context.Context) error {
 	return nil
 }
 
+// Ready says whether lag can be measured: an error names the master on which roomshift.heartbeat isn't there as it should be. A
+// master that can't be asked is no error: its gate says so all the time.
+func (r *Ring) Ready(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, r.timeout)
+	defer cancel()
+	for _, n := range r.nodes {
+		switch columns, err := n.heartbeatTable(ctx); {
+		case err != nil:
+		case columns == nil:
+			return fmt.Errorf("pair %s: roomshift.heartbeat isn't on the master in %s, so its lag can't be measured: `roomshift check --live --init` makes it, or the DBA does", r.name, n.room)
+		default:
+			if err := sameColumns(columns); err != nil {
+				return fmt.Errorf("pair %s, master in %s: %w", r.name, n.room, err)
+			}
+		}
+	}
+	return nil
+}
+
 // heartbeatTable is the table's columns, sorted; nil if there is none.
 func (n *node) heartbeatTable(ctx context.Context) ([]string, error) {
 	rows, err := n.db.QueryContext(ctx, "SELECT column_name FROM information_schema.columns "+

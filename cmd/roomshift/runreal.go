@@ -64,7 +64,7 @@ func runRunbook(c *cli.Context, io stdio) error {
 	if !c.Bool("json") {
 		planScreen(io.err, p, s)
 	}
-	if err := refuseNotes(p); err != nil {
+	if err := errors.Join(refuseNotes(p), r.ready(c.Context)); err != nil {
 		return err
 	}
 	yes := c.String("yes")
@@ -266,7 +266,7 @@ func continueRun(c *cli.Context, io stdio) error {
 		return err
 	}
 	planScreen(io.err, p, snap)
-	if err := refuseNotes(p); err != nil {
+	if err := errors.Join(refuseNotes(p), rooms.ready(c.Context)); err != nil {
 		return err
 	}
 	if err := confirm(io, p, c.String("yes"), false); err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -175,6 +176,18 @@ func (r *realRooms) replication(ctx context.Context, pair string, every time.Dur
 	ring.Watch(ctx, dbsync.WatchOptions{Every: every, Now: r.clock.Now, Put: func(d dbsync.Reading) {
 		put(metrics.Lag{To: d.To, Lo: d.Lo, Hi: d.Hi, Idle: d.Idle, LowerBound: d.LowerBound, Unknown: d.Unknown, From: d.From, At: d.At})
 	}})
+}
+
+// ready says what keeps a run from being watched: a pair whose lag can't be measured would only freeze it.
+func (r *realRooms) ready(ctx context.Context) error {
+	var errs []error
+	for _, name := range slices.Sorted(maps.Keys(r.rings)) {
+		errs = append(errs, r.rings[name].Ready(ctx))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return usage("%w", err)
+	}
+	return nil
 }
 
 // snapshot reads everything that a plan rests on.
