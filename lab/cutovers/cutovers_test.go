@@ -77,7 +77,7 @@ func TestReplicationToTheCloudFails(t *testing.T) {
 		{"in a bake", few, "10m", "baking", false, "lag home cloud 1700ms"},
 		{"in a settle", few, "10m", "settling", false, "lag home cloud 1700ms"},
 		{"in a pause", few, "10m", "baking", true, "lag home cloud 1700ms"},
-		{"on the way up", approve, "10m", `"more" waiting`, false, "lag home cloud 1700ms"},
+		{"on the way up", approve, "10m", `may step "more" begin`, false, "lag home cloud 1700ms"},
 		{"applier stopped", few, "10m", "baking", false, "applier cloud stop"},
 	}
 	for i, c := range cases {
