@@ -113,7 +113,7 @@ func TestReplicationHomeFails(t *testing.T) {
 	p.await("hold     lag@home over")
 	do(t, "lag cloud home 0s")
 	p.exits(7)
-	p.says("nothing holds any more")
+	p.says("nothing holds any more", "the writer's way back is shut")
 	s.start("back", "--to", "start").exits(3)
 	s.restored()
 	s.unharmed()

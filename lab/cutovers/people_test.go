@@ -75,6 +75,21 @@ func TestHangs(t *testing.T) {
 	}
 }
 
+// TestAPersonFreezes: the run stands still until a person says resume, which goes on with what it was doing.
+func TestAPersonFreezes(t *testing.T) {
+	s := begin(t)
+	p := s.start("run", "--rooms", rooms.RoomsFile(), s.book("2s", few+"  - checkpoint: there\n"))
+	p.await("settling")
+	s.start("freeze").exits(0)
+	p.await(" frozen ")
+	s.start("pause").exits(1) // there is nothing to pause
+	s.start("resume").exits(0)
+	p.exits(7)
+	s.start("back", "--to", "start").exits(3)
+	s.restored()
+	s.unharmed()
+}
+
 // TestSomebodyElseWrites: their value is left alone and named, until a person says to write over it.
 func TestSomebodyElseWrites(t *testing.T) {
 	s := begin(t)
