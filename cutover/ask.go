@@ -1,6 +1,9 @@
 package cutover
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // ask puts a question to people once; a step that asks anything but an approval stands in `asking` until it is answered.
 func (e *engine) ask(i int, what, text string, a *AskPlan) {
@@ -96,22 +99,45 @@ func (e *engine) approveText(i int) string {
 	return fmt.Sprintf("may step %q begin? first: %s", st.Name, wantText(&st.Rungs[0], e.plan.To))
 }
 
-// wantText is "entry 10 %, gw@home 22 %": the share that room gets.
+// wantText is "api×4 h5×4 45 %, gw@home 22 %": the share that room gets, or the TTL. What is brought to one value stands together,
+// and of several seats of a route only how many.
 func wantText(r *RungPlan, room Room) string {
-	text := ""
-	for _, seat := range sortedSeats(r.Want) {
-		if text != "" {
-			text += ", "
+	var order []string
+	of := map[string][]Seat{}
+	note := func(seat Seat, what string) {
+		if len(of[what]) == 0 {
+			order = append(order, what)
 		}
-		text += seat.String() + " " + percent(r.Want[seat][room])
+		of[what] = append(of[what], seat)
+	}
+	for _, seat := range sortedSeats(r.Want) {
+		note(seat, percent(r.Want[seat][room]))
 	}
 	for _, seat := range sortedSeats(r.TTL) {
-		if text != "" {
-			text += ", "
-		}
-		text += fmt.Sprintf("%s TTL %d s", seat, r.TTL[seat]/Second)
+		note(seat, fmt.Sprintf("TTL %d s", r.TTL[seat]/Second))
 	}
-	return text
+	parts := make([]string, len(order))
+	for i, what := range order {
+		parts[i] = seatsText(of[what]) + " " + what
+	}
+	return strings.Join(parts, ", ")
+}
+
+// seatsText names seats in order, those of one route together.
+func seatsText(seats []Seat) string {
+	var parts []string
+	for i := 0; i < len(seats); {
+		k := i
+		for k < len(seats) && seats[k].Route == seats[i].Route {
+			k++
+		}
+		text := seats[i].String()
+		if k-i > 1 {
+			text = fmt.Sprintf("%s×%d", seats[i].Route, k-i)
+		}
+		parts, i = append(parts, text), k
+	}
+	return strings.Join(parts, " ")
 }
 
 // answered ends the step's question as a person said, and goes on.
