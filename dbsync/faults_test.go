@@ -79,6 +79,39 @@ func TestCutForth(t *testing.T) {
 	}
 }
 
+// later: a known lag of a heartbeat that was written after a moment.
+func later(at cutover.T) func(Reading) bool {
+	return func(r Reading) bool { return known(r) && r.From > at }
+}
+
+// TestJumpForth: one direction suddenly lags far more than a sample may be old. The other one isn't lost from sight meanwhile: it has
+// just carried a heartbeat, so it is idle and not unknown.
+func TestJumpForth(t *testing.T) {
+	g := watched(t)
+	n := g.count()
+	lab.Delay("home", "cloud", 4*time.Second)
+	g.await(t, n, "cloud", 15*time.Second, "the lag itself", func(r Reading) bool { return known(r) && r.Lo > 3.5 })
+	m := g.count()
+	g.await(t, m, "cloud", 15*time.Second, "the lag itself again", later(clock()))
+	fresh, _, _ := g.since(n)
+	var last cutover.T
+	for _, r := range fresh {
+		if r.To != "home" {
+			continue
+		}
+		if r.Unknown != "" {
+			t.Errorf("%s while the other direction lags", show(r))
+		}
+		if last != 0 && r.At-last > cutover.T(fast.MaxAge)*3/4 {
+			t.Errorf("nothing was known for %v, and a sample is good for %v", (r.At - last).Duration(), fast.MaxAge)
+		}
+		last = r.At
+	}
+	if last == 0 {
+		t.Error("nothing was said of the way back")
+	}
+}
+
 func TestCutBack(t *testing.T) {
 	g := watched(t)
 	n := g.count()

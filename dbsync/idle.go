@@ -108,8 +108,10 @@ type pulse struct {
 	since     cutover.T // the first glance
 	count     string    // heartbeats received, at the last glance
 	asked     cutover.T // the last glance's sent
-	alive     cutover.T // a heartbeat came at this moment or later; 0: none yet
-	pending   position  // what X hadn't reached, known at pendingAt
+	alive     cutover.T // a heartbeat, or an event, came at this moment or later; 0: none yet
+	end       position  // where Y's binlog ended at the last glance, known at endAt
+	endAt     cutover.T
+	pending   position // what X hadn't reached, known at pendingAt
 	pendingAt cutover.T
 }
 
@@ -132,6 +134,7 @@ func (p *pulse) hear(s *session, l glance) {
 		s.back.unknown(reason(err), l.heard)
 		return
 	}
+	p.events(done, l)
 	if done.compare(l.pos) < 0 {
 		p.behind(s, done, l)
 		return
@@ -152,6 +155,15 @@ func (p *pulse) heartbeats(c channel, l glance) {
 		p.alive = p.asked
 	}
 	p.count, p.asked = n, l.sent
+}
+
+// events follows what X has passed: beyond Y's end as the last glance saw it there is only what Y logged after that. A dump thread
+// that has events to send sends no heartbeats.
+func (p *pulse) events(done position, l glance) {
+	if p.end != (position{}) && done.compare(p.end) > 0 {
+		p.alive = max(p.alive, p.endAt)
+	}
+	p.end, p.endAt = l.pos, l.read
 }
 
 // behind: X hasn't reached Y's end. That may be a moment's work, or something that is held up.
