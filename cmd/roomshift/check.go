@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -71,7 +72,7 @@ func checkLive(c *cli.Context, io stdio, l *runbooks.Loaded) error {
 			fmt.Fprintf(io.err, "pair %s: the heartbeat table is there\n", name)
 		}
 	}
-	fs := r.findings(ctx)
+	fs := append(r.findings(ctx), r.planFindings(ctx)...)
 	bad := 0
 	for _, f := range fs {
 		if !f.OK {
@@ -113,6 +114,36 @@ func (r *realRooms) findings(ctx context.Context) []finding {
 	}
 	for _, f := range r.metrics.Check(ctx) {
 		fs = append(fs, finding{Check: f.Check, Room: f.Room, Seen: f.Seen, Want: f.Want, Do: f.Do, OK: f.OK})
+	}
+	return fs
+}
+
+// planFindings is what a plan over the live state says against the runbook: a settle that can't be reached, a rung that can't
+// reach minEvents, and whatever else a run would refuse.
+func (r *realRooms) planFindings(ctx context.Context) []finding {
+	p, _, problems, err := r.makePlan(ctx, "", "")
+	if err != nil {
+		return []finding{{Check: "plan", Seen: err.Error(), Want: "a plan can be made", Do: "mend what can't be read, then look again"}}
+	}
+	return planned(p, problems)
+}
+
+// planned is what a plan, or the problems that kept it from being made, comes to.
+func planned(p *cutover.Plan, problems []runbooks.Problem) []finding {
+	fs := make([]finding, 0, len(problems))
+	for _, x := range problems {
+		fs = append(fs, finding{Check: fmt.Sprintf("plan, line %d of the file", x.Line), Seen: x.Message, Want: "what a run may do", Do: cmp.Or(x.Hint, "change the file")})
+	}
+	if p == nil || p.Estimates == nil {
+		return fs
+	}
+	for _, n := range p.Estimates.Notes {
+		if n.Bad {
+			fs = append(fs, finding{Check: "plan", Seen: n.Text, Want: "what a run may do", Do: "change the runbook, or wait for other traffic"})
+		}
+	}
+	if len(fs) == 0 {
+		fs = append(fs, finding{Check: "plan", Seen: "can be run as it is: " + p.Hash()[:8], OK: true})
 	}
 	return fs
 }
