@@ -24,6 +24,7 @@ func (p *Plan) Estimate(s *Snapshot) *Estimates {
 	}
 	x.finishBy()
 	x.stayers()
+	x.long()
 	return x.out
 }
 
@@ -247,4 +248,31 @@ func (x *estimator) stayers() {
 			x.note(-1, false, "%s has no instances in %s: if the line is cut, %g calls of each request there fail", r.Name, x.p.To, r.Calls)
 		}
 	}
+}
+
+// long notes which of the routes that the plan moves settle when they are set, though they are observed.
+func (x *estimator) long() {
+	for i := range x.p.Routes {
+		r := &x.p.Routes[i]
+		if !r.Long {
+			continue
+		}
+		for _, seat := range r.Seats {
+			if x.moves(seat) {
+				x.note(-1, false, "%s settles when set: connections are long, and those that are open stay where they are", r.Name)
+				break
+			}
+		}
+	}
+}
+
+func (x *estimator) moves(seat Seat) bool {
+	for i := range x.p.Steps {
+		for k := range x.p.Steps[i].Rungs {
+			if _, ok := x.p.Steps[i].Rungs[k].Want[seat]; ok {
+				return true
+			}
+		}
+	}
+	return false
 }

@@ -133,6 +133,10 @@ func TestEstimateNotes(t *testing.T) {
 			w.rooms.Rooms[0].Capacity = nil
 			w.shift("s", "gw@home", []float64{30})
 		}, false, "at peak cloud would be at 83 % of its capacity, over the headroom of 80 %"},
+		"long connections": {func(w *planWorld) {
+			w.rooms.Routes[0].Long = true
+			w.shift("s", "gw@home", []float64{12})
+		}, false, "gw settles when set: connections are long"},
 		"a stayer": {func(w *planWorld) { w.shift("s", "gw@home", []float64{12}) }, false, "pay has no instances in cloud: if the line is cut, 0.3 calls of each request there fail"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -17,11 +17,10 @@ type leaseState struct {
 }
 
 const (
-	takeLimit   = 5 * Second
-	takeAgain   = 2 * Second
-	writeLimit  = 5 * Second
-	readLimit   = 5 * Second
-	verifyLimit = 10 * Minute
+	takeLimit  = 5 * Second
+	takeAgain  = 2 * Second
+	writeLimit = 5 * Second
+	readLimit  = 5 * Second
 )
 
 // leased tells whether a request to the plane may be sent now. A server that checks the fence itself needs only a live lease;

@@ -36,7 +36,8 @@ func NewPlan(in PlanInput) (*Plan, []runbooks.Problem) {
 	b := &planner{in: in, rooms: in.Rooms, book: in.Book, split: map[Seat]int{}, ttlPlane: map[Seat]int{},
 		held: map[Seat][]Held{}, ttlHeld: map[Seat][]Held{}, written: map[Seat]bool{}, defs: map[string]*runbooks.Route{}, routeAt: map[string]int{}}
 	b.p = &Plan{Version: planVersion, Environment: in.Rooms.Environment, Timezone: in.Rooms.Timezone.String(), Runbook: in.Book.Name,
-		Continues: in.Continues, Until: in.Until, From: in.Book.From, To: in.Book.To, Evacuate: in.Book.Evacuate != ""}
+		Continues: in.Continues, Until: in.Until, From: in.Book.From, To: in.Book.To, Evacuate: in.Book.Evacuate != "",
+		VerifyWithin: T(in.Book.VerifyWithin)}
 	b.p.Held = slices.Clone(in.Snapshot.Held)
 	for i := range b.p.Held {
 		if len(b.p.Held[i].Weights) == 0 {

@@ -1,6 +1,10 @@
 package cutover
 
-import "roomshift/runbooks"
+import (
+	"cmp"
+
+	"roomshift/runbooks"
+)
 
 // Plan is what a run will do, as a value: it can be saved, reviewed and compared. Its text (Encode) is what is hashed; the
 // Estimates, which change with the traffic, are outside it. Every slice is in an order that depends on the files and the
@@ -28,8 +32,13 @@ type Plan struct {
 	Held   []Held              `json:"held"` // the snapshot, sorted by plane, seat, object
 	Steps  []StepPlan          `json:"steps"`
 
+	VerifyWithin T `json:"verifyWithin,omitempty"` // 0: nobody wrote it, see VerifiedWithin
+
 	Estimates *Estimates `json:"-"`
 }
+
+// VerifiedWithin is how long after going back the gates may take to be green, before the run ends as not verified.
+func (p *Plan) VerifiedWithin() T { return cmp.Or(p.VerifyWithin, 10*Minute) }
 
 // RoomPlan is a room with what is known of it. Capacity is by entry route, requests in a second.
 type RoomPlan struct {

@@ -226,7 +226,7 @@ func (e *engine) unsettled(i int, rung *RungPlan) string {
 	s := &e.steps[i]
 	for _, seat := range sortedSeats(rung.Want) {
 		want := rung.Want[seat]
-		if !e.observed(seat) {
+		if !e.settlesSeen(seat) {
 			continue
 		}
 		seen, _, _, ok := e.board.Seen(e.now, seat)
@@ -259,10 +259,22 @@ func arrived(p SettlePlan, was int, known bool, want, seen int) bool {
 	return abs(seen-want) <= p.Tolerance
 }
 
+// observed tells whether a gauge reads a seat's true share.
 func (e *engine) observed(seat Seat) bool {
 	for _, r := range e.plan.Routes {
 		if r.Name == seat.Route {
 			return r.Observed
+		}
+	}
+	return false
+}
+
+// settlesSeen tells whether a seat settles by what is seen of it. Where connections are long it doesn't: what is seen counts
+// those that are open, which stay where they are.
+func (e *engine) settlesSeen(seat Seat) bool {
+	for _, r := range e.plan.Routes {
+		if r.Name == seat.Route {
+			return r.Observed && !r.Long
 		}
 	}
 	return false

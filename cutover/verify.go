@@ -34,7 +34,7 @@ func (e *engine) verify(target *Target) {
 		e.endBack(target, x, left)
 		return
 	}
-	if end := b.readAt + verifyLimit; e.now < end {
+	if end := b.readAt + e.plan.VerifiedWithin(); e.now < end {
 		e.at(end)
 		e.at(e.board.NextSince(e.now, e.lastWrite))
 		return
@@ -135,7 +135,7 @@ func (e *engine) seenBack() bool {
 	}
 	var last T
 	for _, s := range b.seats {
-		if !e.observed(s.seat) {
+		if !e.settlesSeen(s.seat) {
 			continue
 		}
 		from, at := e.board.SeenFrom(s.seat)

@@ -54,7 +54,7 @@ var (
 // The maps of a runbook.
 var (
 	shapeRunbook = &shape{name: "runbook", what: "a runbook", required: words("version name move steps"),
-		keys: words("version name about move evacuate returns bake rules gates steps")}
+		keys: words("version name about move evacuate returns bake verifyWithin rules gates steps")}
 	shapeMove  = &shape{name: "move", what: "move", keys: words("from to"), required: words("from to")}
 	shapeRules = &shape{name: "rules", what: "rules",
 		keys: words("windows blocked finishBy maxShare maxMove headroom rehearsedWithin")}

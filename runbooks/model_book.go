@@ -13,9 +13,11 @@ type Runbook struct {
 	ReturnsAt   Pos    // where it is written
 	Bake        time.Duration
 	BakeSet     bool
-	Rules       Rules
-	Gates       []Gate // all of Rooms.Gates, with this runbook's overrides
-	Steps       []Step
+
+	VerifyWithin time.Duration // after going back the gates must be green within it; 0: the default
+	Rules        Rules
+	Gates        []Gate // all of Rooms.Gates, with this runbook's overrides
+	Steps        []Step
 }
 
 // Rules are what may never happen, whatever a step says. Zero values are the defaults of DESIGN §4.

@@ -75,6 +75,7 @@ func (b *bookReader) top(f *fields) {
 		b.book.Returns, b.book.ReturnsAt = b.str(n, "returns"), b.pos(n)
 	}
 	b.book.Bake, b.book.BakeSet = f.duration("bake", 0), f.has("bake")
+	b.book.VerifyWithin = f.duration("verifyWithin", time.Second)
 }
 
 func (b *bookReader) gates(f *fields) {

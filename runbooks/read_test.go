@@ -140,6 +140,7 @@ func TestRunbookAsRead(t *testing.T) {
 	equal(t, "festival", b.Steps[15], Step{Name: "festival", Kind: StepCheckpoint, Checkpoint: "festival", Guard: true})
 
 	full := mustBook(t, "testdata/full.yaml", rooms)
+	equal(t, "verifyWithin", full.VerifyWithin, 20*time.Minute)
 	if got, want := names(full), "ttl:ttl-1 shift:shift-2 checkpoint:half writer:the writer switch:switch-5 drain:drain-6 call:call-7 call:call-8 check:check-9 ask:ask-10 ask:ask-11 shift:shift-12 back:back-13"; got != want {
 		t.Errorf("steps are\n%s\nwant\n%s", got, want)
 	}

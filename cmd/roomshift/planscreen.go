@@ -86,7 +86,10 @@ func heldHow(p *cutover.Plan, r *cutover.RoutePlan, seats []cutover.Seat) string
 	if r.Shows > 0 {
 		how += ", seen within " + short(r.Shows)
 	}
-	if !r.Observed {
+	switch {
+	case r.Long:
+		how += ", connections are long: settles when set"
+	case !r.Observed:
 		how += ", not observed: settles when it is read back"
 	}
 	return how
@@ -300,6 +303,11 @@ func planDefaults(w io.Writer, p *cutover.Plan) {
 			order = append(order, what)
 		}
 		steps[what] = append(steps[what], p.Steps[i].Name)
+	}
+	if p.VerifyWithin == 0 {
+		wrapped(w, planIndent, "(default)", "verifyWithin "+short(p.VerifiedWithin())+": so long the gates may take to be green after going back")
+	} else {
+		fmt.Fprintf(w, "%-11s within %s after going back\n", "VERIFIED", short(p.VerifyWithin))
 	}
 	for i, what := range order {
 		wrapped(w, planIndent, first(i, "(default)"), what+" of "+strings.Join(steps[what], ", "))
