@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 
 	"roomshift/cutover"
@@ -73,4 +74,19 @@ func planOf(t *testing.T, text string) (*cutover.Plan, []runbooks.Problem) {
 	}
 	p.Estimates = p.Estimate(snap)
 	return p, nil
+}
+
+// TestPlanSaysVerifyWithin: what the runbook says, or the default as such.
+func TestPlanSaysVerifyWithin(t *testing.T) {
+	for line, want := range map[string]string{"verifyWithin: 20m\n": "\nVERIFIED    within 20m after going back\n", "": "\n(default)   verifyWithin 10m: "} {
+		p, problems := planOf(t, "version: 1\nname: one\nmove: {from: home, to: cloud}\n"+line+"steps:\n  - shift: {cloud: {gw@home: 2%}}\n")
+		if len(problems) > 0 {
+			t.Fatal(problems)
+		}
+		var b strings.Builder
+		planScreen(&b, p, nil)
+		if got := b.String(); !strings.Contains(got, want) || strings.Count(got, "verifyWithin")+strings.Count(got, "VERIFIED") != 1 {
+			t.Errorf("%q isn't in\n%s", want, got)
+		}
+	}
 }
