@@ -1,6 +1,6 @@
 # make test   installs the servers that the tests need, then runs every test
 # make race   every test under the race detector
-# make long   the sweep over the states of a run, every case
+# make long   the sweeps of the simulated rooms whole, not sampled: hours
 # make lab    two rooms of real servers on this machine, until Ctrl-C
 # make lint   gofmt, go vet, staticcheck, golangci-lint
 # make bench  every benchmark
@@ -27,9 +27,9 @@ test: deps
 race: deps
 	$(GO) test -race -short -timeout 60m ./...
 
-# Hours on one core: see cutover/states_sim_test.go.
+# Hours on one core: see cutover/states_sim_test.go and cutover/moments_sim_test.go.
 long:
-	ROOMSHIFT_LONG=1 $(GO) test -timeout 12h -run TestBackFromEveryState ./cutover
+	$(GO) test -timeout 12h -run 'TestBackFromEveryState|TestMoments' ./cutover -long
 
 lab: deps
 	$(GO) run ./lab/cmd/roomshift-lab

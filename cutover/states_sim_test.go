@@ -3,7 +3,6 @@ package cutover_test
 import (
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -12,9 +11,6 @@ import (
 	"roomshift/cutover/sim"
 	"roomshift/runbooks"
 )
-
-// longSuites asks for every case of the sweeps that are sampled otherwise: ROOMSHIFT_LONG=1, as `make long` sets it.
-var longSuites = os.Getenv("ROOMSHIFT_LONG") != ""
 
 // stateCase is one run: a person says back at a moment, and things go wrong around it.
 type stateCase struct {
@@ -116,7 +112,7 @@ func TestBackFromEveryState(t *testing.T) {
 func stateCases(st *stage, moments []time.Duration, r *rand.Rand, seen map[string]int) []stateCase {
 	plain, disturbed := 15, 30
 	switch {
-	case longSuites:
+	case *long:
 		plain, disturbed = len(moments)*len(backTargets), 20*len(moments)
 	case testing.Short():
 		plain, disturbed = 3, 2*len(stateDisturbances)
