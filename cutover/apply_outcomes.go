@@ -95,7 +95,7 @@ func (p *Progress) applyForeign(r *Record) {
 			return // a late answer
 		}
 		p.clearOutcomes(f.Request, []string{f.Object})
-		o.Foreign = f
+		o.Foreign, p.fold.foreign = f, true
 		return
 	}
 	if o == nil {
@@ -104,7 +104,7 @@ func (p *Progress) applyForeign(r *Record) {
 	for len(o.Open) > 0 {
 		p.clearOutcomes(o.Open[0].Request, []string{f.Object})
 	}
-	o.Foreign = f
+	o.Foreign, p.fold.foreign = f, true
 }
 
 func (p *Progress) applyStray(r *Record) error {

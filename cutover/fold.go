@@ -184,6 +184,7 @@ type foldState struct {
 	rung     *rungStart          // of the rung begun last
 	freed    bool                // a person has spoken since the last phase began
 	landed   bool                // something was written
+	foreign  bool                // somebody else's value was found
 	part     PlanPart            // the first part of a plan that isn't whole
 	seenWall time.Time           // of the newest of Seens
 

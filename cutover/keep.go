@@ -58,8 +58,8 @@ func (e *engine) isKept(seats []Seat) bool {
 	return true
 }
 
-// keptSeats finds, for each plane, the seats that are kept: the run has written them, and they are made of objects that come and
-// go. They change only when a request is made. False: there are none.
+// keptSeats finds, for each plane, the seats that are kept: those that the run has written. They change only when a request is
+// made. False: there are none.
 func (e *engine) keptSeats() bool {
 	if e.keptFor == e.p.Requests {
 		return e.keptAny
@@ -67,7 +67,7 @@ func (e *engine) keptSeats() bool {
 	e.keptFor, e.keptAny = e.p.Requests, false
 	members := map[Seat]bool{}
 	for _, o := range e.p.Objects {
-		if o.Touched && o.Room != "" {
+		if o.Touched {
 			members[o.Seat] = true
 		}
 	}

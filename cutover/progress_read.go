@@ -33,6 +33,9 @@ func (p *Progress) OpenRequest(number int) *OpenRequest {
 	return nil
 }
 
+// AnyForeign tells whether somebody else's value was ever found.
+func (p *Progress) AnyForeign() bool { return p.fold.foreign }
+
 // OpenCount is how many changes have no outcome yet.
 func (p *Progress) OpenCount() int {
 	n := 0

@@ -253,6 +253,20 @@ steps:
 	}
 }
 
+// TestSomebodyElseWritesWhileItBakes: the step asks within seconds, and nothing is written until a person says.
+func TestSomebodyElseWritesWhileItBakes(t *testing.T) {
+	out := play(t, "to-cloud", sim.Options{Seed: 1}, "foreign gw@home 33% at 4m")
+	asked := find(t, out, "question", func(r *cutover.Record) bool { return r.Asked != nil && r.Asked.What == "foreign" })
+	if d := asked.At - 4*cutover.Minute; d > 15*cutover.Second {
+		t.Errorf("asked %s after it was written; want within 15 s", d.Duration())
+	}
+	for _, r := range out.Records {
+		if r.Intent != nil && r.Seq > asked.Seq {
+			t.Errorf("record %d writes while nobody has answered", r.Seq)
+		}
+	}
+}
+
 // TestTheWayBackIsSaidToBeShut: replication into the writer's room lags, which moves nobody; the hold says what it means.
 func TestTheWayBackIsSaidToBeShut(t *testing.T) {
 	out := play(t, "to-cloud", sim.Options{Seed: 1}, "lag feed-db cloud->home 8s at 4m for 2m")

@@ -97,8 +97,7 @@ func (e *engine) rungSeats(i int) map[int][]Seat {
 func (e *engine) shapeRung(i int) {
 	s, rung := &e.steps[i], e.rung(i)
 	wrote := e.p.Steps[i].Wrote // then it is seen and baked, never passed over as "already there"
-	if fs := e.foreignIn(i); len(fs) > 0 {
-		e.ask(i, "foreign", "somebody else wrote "+strings.Join(fs, ", "), nil)
+	if e.askForeign(i) {
 		return
 	}
 	waves, err := e.shape(i)
@@ -360,6 +359,19 @@ func (e *engine) rungFailed(i int, why string) {
 	s.restart(e.now + Second<<(len(s.fails)-1))
 	s.why = why
 	e.changed()
+}
+
+// askForeign asks people when somebody else wrote an object of the rung: on the way forward that holds its step.
+func (e *engine) askForeign(i int) bool {
+	if !e.p.AnyForeign() {
+		return false
+	}
+	fs := e.foreignIn(i)
+	if len(fs) == 0 {
+		return false
+	}
+	e.ask(i, "foreign", "somebody else wrote "+strings.Join(fs, ", "), nil)
+	return true
 }
 
 // foreignIn names the objects of a rung's seats that somebody else wrote.

@@ -192,6 +192,9 @@ func (e *engine) settleRung(i int) {
 		e.mark(i, e.p.Steps[i].Rung, StepBaking, "")
 		return
 	}
+	if e.askForeign(i) {
+		return
+	}
 	if missing := e.unsettled(i, rung); missing == "" {
 		e.seenNow(true)
 		e.mark(i, e.p.Steps[i].Rung, StepBaking, "")
@@ -285,6 +288,9 @@ func (e *engine) bakeRung(i int) {
 	rung, s := e.rung(i), &e.steps[i]
 	if s.lastWrite == 0 {
 		s.lastWrite = e.startedAt
+	}
+	if e.askForeign(i) {
+		return
 	}
 	if e.judged.Act != Advance {
 		s.green, s.why = 0, "held"
