@@ -205,7 +205,11 @@ func (m *Master) write(template string, o MasterOptions) error {
 	if domain == 0 {
 		domain = o.ID
 	}
-	cnf := fmt.Sprintf(myCnf, who.Username, data, filepath.Join(m.dir, "pid"), filepath.Join(m.dir, "accounts.sql"),
+	tmp := filepath.Join(m.dir, "tmp")
+	if err := os.MkdirAll(tmp, 0o700); err != nil {
+		return err
+	}
+	cnf := fmt.Sprintf(myCnf, who.Username, data, tmp, filepath.Join(m.dir, "pid"), filepath.Join(m.dir, "accounts.sql"),
 		m.Port, o.ID, domain, (o.ID-1)%2+1, m.Port) + strings.Join(o.Lines, "\n") + "\n"
 	if err := os.WriteFile(filepath.Join(m.dir, "my.cnf"), []byte(cnf), 0o600); err != nil {
 		return err
@@ -230,11 +234,13 @@ func (m *Master) accounts(grants []string) string {
 }
 
 // myCnf is small and quick, and as safe against two writers as MariaDB gets: read_only at every start. The socket is
-// relative to the data folder, because a socket's path may have 107 bytes only.
+// relative to the data folder, because a socket's path may have 107 bytes only. A server that starts clears its tmpdir of temporary
+// tables, also of another server's.
 const myCnf = `[mariadbd]
 user=%s
 datadir=%s
 socket=s.sock
+tmpdir=%s
 pid-file=%s
 init-file=%s
 port=%d
