@@ -5,6 +5,8 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"os"
+	"path/filepath"
 	"regexp"
 	"testing"
 
@@ -130,4 +132,68 @@ func TestKillEverywhere(t *testing.T) {
 		}
 		t.Logf("%s, %q: %d kills, all end with %d", c.book, c.fault, cases, base.Exit)
 	}
+}
+
+// say is a person's word at a moment.
+func say(at cutover.T, verb string, args ...string) sim.Timed {
+	m := map[string]string{}
+	for i := 0; i+1 < len(args); i += 2 {
+		m[args[i]] = args[i+1]
+	}
+	return sim.Timed{At: at.Duration(), Command: cutover.Command{Verb: verb, Who: "ops1", Args: m}}
+}
+
+// book writes a runbook beside the shipped rooms and returns its path.
+func book(t *testing.T, text string) string {
+	t.Helper()
+	dir := t.TempDir()
+	rooms, err := os.ReadFile(filepath.Join("..", "runbooks", "library", "rooms.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, b := range map[string][]byte{"rooms.yaml": rooms, "book.yaml": []byte(text)} {
+		if err := os.WriteFile(filepath.Join(dir, name), b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return filepath.Join(dir, "book.yaml")
+}
+
+// recordsOf is every record of the timeline, of whichever process.
+func recordsOf(s *sim.Sim) []cutover.Record {
+	var rs []cutover.Record
+	for _, h := range s.Timeline() {
+		if h.Record != nil {
+			rs = append(rs, *h.Record)
+		}
+	}
+	return rs
+}
+
+// simOf builds the rooms of a runbook with faults.
+func simOf(t *testing.T, name string, o sim.Options, faults ...string) *sim.Sim {
+	t.Helper()
+	for _, text := range faults {
+		f, err := sim.ParseFault(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.Faults = append(o.Faults, f)
+	}
+	s, err := sim.New(loaded(t, name), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// playSim is play that keeps the rooms.
+func playSim(t *testing.T, name string, o sim.Options, faults ...string) (*sim.Sim, *sim.Outcome) {
+	t.Helper()
+	s := simOf(t, name, o, faults...)
+	out, err := s.Run(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, out
 }
