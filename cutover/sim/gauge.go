@@ -213,7 +213,7 @@ func usual(gate *cutover.GatePlan) (value, cold float64) {
 func (g *gauges) Cut(at cutover.T) {
 	g.cut = at + g.r.base
 	for i := range g.streams {
-		if st := &g.streams[i]; st.window > 0 {
+		if st := &g.streams[i]; st.window > 0 && !st.silent {
 			g.look(st, g.grid(st, g.cut+st.age+1))
 		}
 	}
