@@ -226,12 +226,11 @@ func (e *engine) mayLand(in *backInput) map[Seat]bool {
 			if st == nil || o == nil || c.Gives == nil || !slices.ContainsFunc(o.Open, func(i OpenIntent) bool { return i.Request == q.Number }) {
 				continue
 			}
-			if undo {
-				if !e.undoing(c.Seat) {
-					undoing[c.Seat] = true
-				} else {
-					continue
-				}
+			switch {
+			case undo && e.undoing(c.Seat):
+				continue
+			case undo:
+				undoing[c.Seat] = true
 			}
 			if may[c.Seat] == nil {
 				may[c.Seat] = map[string]string{}
@@ -252,8 +251,8 @@ func (e *engine) mayLand(in *backInput) map[Seat]bool {
 
 // undoing: this process has an undo of the seat under way.
 func (e *engine) undoing(seat Seat) bool {
-	i, ok := slices.BinarySearchFunc(e.backing.seats, seat, func(s *backSeat, t Seat) int { return CompareSeats(s.seat, t) })
-	return ok && e.backing.seats[i].left > 0
+	s := e.backSeat(seat)
+	return s != nil && s.left > 0
 }
 
 func lesser(a, b Share, room Room) Share {
@@ -270,8 +269,12 @@ func greater(a, b Share, room Room) Share {
 	return a
 }
 
+// backSeat is a seat on its way back, nil if it isn't.
 func (e *engine) backSeat(seat Seat) *backSeat {
-	i, _ := slices.BinarySearchFunc(e.backing.seats, seat, func(s *backSeat, t Seat) int { return CompareSeats(s.seat, t) })
+	i, ok := slices.BinarySearchFunc(e.backing.seats, seat, func(s *backSeat, t Seat) int { return CompareSeats(s.seat, t) })
+	if !ok {
+		return nil
+	}
 	return e.backing.seats[i]
 }
 

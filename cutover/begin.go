@@ -63,7 +63,6 @@ func (e *engine) starting() {
 	default:
 		if e.p.Phase == PhaseOver { // nothing else may follow an end
 			e.sayBack()
-			e.turned = true
 		}
 		e.readAll()
 	}
@@ -71,6 +70,7 @@ func (e *engine) starting() {
 
 // sayBack turns the run back as a person said who started this process.
 func (e *engine) sayBack() {
+	e.turned = true
 	e.overwrite(e.s.Overwrite)
 	e.turnBack(backTarget(e.p, e.s.BackTo), []Cause{{Gate: "person", Text: "back, said " + e.s.User}})
 }

@@ -65,10 +65,10 @@ func (e *engine) keptSeats() bool {
 		return e.keptAny
 	}
 	e.keptFor, e.keptAny = e.p.Requests, false
-	members := map[Seat]bool{}
+	written := map[Seat]bool{}
 	for _, o := range e.p.Objects {
 		if o.Touched {
-			members[o.Seat] = true
+			written[o.Seat] = true
 		}
 	}
 	for i := range e.planes {
@@ -78,7 +78,7 @@ func (e *engine) keptSeats() bool {
 			continue
 		}
 		for _, seat := range pl.Seats {
-			if members[seat] {
+			if written[seat] {
 				pl.kept, e.keptAny = append(pl.kept, seat), true
 			}
 		}

@@ -264,23 +264,24 @@ func arrived(p SettlePlan, was int, known bool, want, seen int) bool {
 
 // observed tells whether a gauge reads a seat's true share.
 func (e *engine) observed(seat Seat) bool {
-	for _, r := range e.plan.Routes {
-		if r.Name == seat.Route {
-			return r.Observed
-		}
-	}
-	return false
+	r := e.routeOf(seat)
+	return r != nil && r.Observed
 }
 
 // settlesSeen tells whether a seat settles by what is seen of it. Where connections are long it doesn't: what is seen counts
 // those that are open, which stay where they are.
 func (e *engine) settlesSeen(seat Seat) bool {
-	for _, r := range e.plan.Routes {
-		if r.Name == seat.Route {
-			return r.Observed && !r.Long
+	r := e.routeOf(seat)
+	return r != nil && r.Observed && !r.Long
+}
+
+func (e *engine) routeOf(seat Seat) *RoutePlan {
+	for i := range e.plan.Routes {
+		if e.plan.Routes[i].Name == seat.Route {
+			return &e.plan.Routes[i]
 		}
 	}
-	return false
+	return nil
 }
 
 // bakeRung waits for one uninterrupted green stretch, with samples younger than the step's last write.
