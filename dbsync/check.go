@@ -21,6 +21,7 @@ type Finding struct {
 	Wanted string
 	Do     string
 	OK     bool
+	Grant  []string // what the account needs, when it was refused: Grants
 }
 
 // String is "threads · cloud · receiving thread Yes, applier No (error 1062) · both run · what to do".
@@ -65,8 +66,7 @@ func (r *Ring) Check(ctx context.Context) ([]Finding, error) {
 		return found, ctx.Err()
 	}
 	if err := r.deeper(ctx, &v); err != nil {
-		return append(found, Finding{Check: "answers", Seen: err.Error(), Wanted: "an answer to every question",
-			Do: "look at the master and at roomshift's account on it"}), ctx.Err()
+		return append(found, Finding{Check: "answers", Wanted: "an answer to every question"}.refused(err, "look at the master and at roomshift's account on it")), ctx.Err()
 	}
 	for _, check := range checks {
 		found = append(found, check(v)...)
@@ -79,12 +79,20 @@ func answers(r *Ring, v ringView, errs [2]error) (found []Finding, ok bool) {
 	for i, n := range r.nodes {
 		f := Finding{Check: "answers", Room: n.room, Seen: v.sides[i].version.String(), Wanted: "MariaDB 10.6 or later", OK: true}
 		if err := errs[i]; err != nil {
-			f.OK, ok = false, false
-			f.Seen, f.Do = err.Error(), "look at the address "+n.addr+", the server and roomshift's account on it"
+			f, ok = f.refused(err, "look at the address "+n.addr+", the server and roomshift's account on it"), false
 		}
 		found = append(found, f)
 	}
 	return found, ok
+}
+
+// refused is f for a master that gave no answer because of err.
+func (f Finding) refused(err error, do string) Finding {
+	f.OK, f.Seen, f.Do = false, err.Error(), do
+	if lacksRight(err) {
+		f.Do, f.Grant = "give roomshift's account its rights", Grants
+	}
+	return f
 }
 
 // deeper asks what takes more than one answer: whether both are one server, whether each hears its source, and the GTID

@@ -8,7 +8,7 @@ func checkTable(v ringView) []Finding {
 		switch err := sameColumns(s.table); {
 		case s.table == nil:
 			f.OK, f.Seen = false, "not there, or not readable for roomshift's account"
-			f.Do = "`roomshift check --live --init` makes it on the writer, or the DBA does (dbsync.HeartbeatTable)"
+			f.Do = "`roomshift check --live --init` makes it on the writer, or the DBA does; `roomshift check RUNBOOK --grants` prints both the table and the account's rights"
 		case err != nil:
 			f.OK, f.Seen, f.Do = false, "with other columns", err.Error()
 		}

@@ -2,6 +2,7 @@ package dbsync
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -29,6 +30,9 @@ const (
 	readOnlyNow  = 1290
 )
 
+// lacksRight tells whether a server refused because of what the account may do.
+func lacksRight(err error) bool { return isOneOf(err, noDBRight, noTableRight, noRight) }
+
 // number is the server's error number, 0 if err is no answer of a server.
 func number(err error) uint16 {
 	var e *mysql.MySQLError
@@ -44,12 +48,16 @@ func say(err error) string {
 	case noDatabase, noTable:
 		return "the table roomshift.heartbeat isn't there: make it with `roomshift check --live --init`"
 	case badUser:
-		return "access denied (1045): look at the user and password in its DSN"
+		return "access denied (1045): look at the user and password in its DSN and, where the account asks for TLS, at caFile, certFile and keyFile of the master"
 	case noDBRight, noTableRight, noRight:
-		return fmt.Sprintf("the account lacks a right: %v: give it what dbsync.Grants lists", err)
+		return fmt.Sprintf("the account lacks a right: %v (`roomshift check RUNBOOK --grants` lists what it needs)", err)
 	}
 	var dial *net.OpError
 	switch {
+	case errors.As(err, new(x509.UnknownAuthorityError)):
+		return fmt.Sprintf("its certificate isn't by an authority that is known (%v): name that with caFile of the master", err)
+	case errors.As(err, new(x509.HostnameError)):
+		return fmt.Sprintf("its certificate is for another name (%v): name that with serverName of the master", err)
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &dial) && dial.Timeout():
 		return "no answer in time"
 	case errors.Is(err, mysql.ErrInvalidConn):

@@ -3,6 +3,8 @@ package dbsync
 import (
 	"database/sql"
 	"errors"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/go-sql-driver/mysql"
@@ -55,5 +57,44 @@ func TestAccountWithoutCreate(t *testing.T) {
 		if !f.OK {
 			t.Errorf("%+v", f)
 		}
+	}
+}
+
+// TestLackOfARightIsNamed: a master that refuses because of the account's rights is a finding that carries all it needs; one that
+// refuses the account itself is none of these.
+func TestLackOfARightIsNamed(t *testing.T) {
+	heal(t)
+	conn, err := lab.Master("cloud").DB().Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	here := func(statement string) {
+		t.Helper()
+		if _, err := conn.ExecContext(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	here("SET SESSION sql_log_bin=0") // of this master alone
+	for _, right := range []string{"SLAVE MONITOR ON *.*", "BINLOG MONITOR ON *.*"} {
+		here("REVOKE " + right + " FROM roomshift@'127.0.0.1'")
+		found, err := openLab(t, labPair()).Check(t.Context())
+		here("GRANT " + right + " TO roomshift@'127.0.0.1'")
+		if err != nil || len(found) != 2 {
+			t.Fatalf("without %s: %+v, %v", right, found, err)
+		}
+		home, cloud := found[0], found[1]
+		if !home.OK || home.Grant != nil {
+			t.Errorf("without %s in cloud, home is %+v", right, home)
+		}
+		if cloud.OK || !strings.Contains(cloud.Seen, "1227") || !strings.Contains(cloud.Seen, "check RUNBOOK --grants") || !slices.Equal(cloud.Grant, Grants) {
+			t.Errorf("without %s: %+v, want what lacks, and all that it needs", right, cloud)
+		}
+	}
+	p := labPair()
+	p.DSN[1] = strings.Replace(p.DSN[1], "roomshift:", "nobody:", 1)
+	found, err := openLab(t, p).Check(t.Context())
+	if err != nil || len(found) != 2 || found[1].OK || found[1].Grant != nil || !strings.Contains(found[1].Seen, "1045") {
+		t.Errorf("of an account that isn't there: %+v, %v", found, err)
 	}
 }

@@ -68,8 +68,8 @@ func openNode(p Pair, i int, timeout time.Duration) (*node, error) {
 	if c.Net != "tcp" && c.Net != "unix" {
 		return nil, fmt.Errorf("its DSN names a network that isn't tcp or unix")
 	}
-	if p.TLS[i] != nil {
-		c.TLS = p.TLS[i].Clone()
+	if p.TLS[i] != nil { // it stands over the DSN's own tls=, and over its tls=preferred, which would take a plain connection too
+		c.TLS, c.TLSConfig, c.AllowFallbackToPlaintext = p.TLS[i].Clone(), "", false
 	}
 	c.InterpolateParams, c.MultiStatements = true, true // one round trip for each thing asked
 	c.RejectReadOnly = false                            // it would hide 1290 behind a new connection

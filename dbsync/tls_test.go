@@ -1,40 +1,44 @@
 package dbsync
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
-	"math/big"
-	"net"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"roomshift/cutover"
 	"roomshift/lab/server"
+	"roomshift/runbooks"
 )
 
-// TestTLS: a master that takes nothing but TLS is asked with a CA of its own, and not without it.
+// TestTLS: a master that takes nothing but TLS, and a client with a certificate of its authority, is asked with both, and not
+// without one of them. What rooms.yaml says stands over the DSN: a master without TLS isn't asked in plain text because of it.
 func TestTLS(t *testing.T) {
-	dir := t.TempDir()
-	pool := certify(t, dir)
+	made, err := server.MakeCertificates(filepath.Join(t.TempDir(), "tls"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := server.MakeCertificates(filepath.Join(t.TempDir(), "other"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	m, err := server.StartMaster(t.Context(), t.TempDir(), server.MasterOptions{Name: "tls", ID: 9, Grants: Grants, Lines: []string{
-		"ssl-ca=" + filepath.Join(dir, "ca.pem"), "ssl-cert=" + filepath.Join(dir, "cert.pem"), "ssl-key=" + filepath.Join(dir, "key.pem")}})
+		"ssl-ca=" + made.CAFile, "ssl-cert=" + made.ServerCert, "ssl-key=" + made.ServerKey}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(m.Close)
-	if _, err := m.DB().ExecContext(t.Context(), "ALTER USER roomshift@'127.0.0.1' REQUIRE SSL"); err != nil {
-		t.Fatal(err)
+	require := func(what string) {
+		if _, err := m.DB().ExecContext(t.Context(), "ALTER USER roomshift@'127.0.0.1' REQUIRE "+what); err != nil {
+			t.Fatal(err)
+		}
 	}
-	look := func(config *tls.Config, dsn string) cutover.Seen {
+	look := func(words runbooks.TLS, dsn string) cutover.Seen {
 		t.Helper()
+		config, err := words.Config()
+		if err != nil {
+			t.Fatal(err)
+		}
 		r := openLab(t, Pair{Name: "tls", Rooms: [2]cutover.Room{"home", "cloud"}, DSN: [2]string{dsn, dsn}, TLS: [2]*tls.Config{config, config}})
 		seen, err := r.Look(t.Context())
 		if err != nil {
@@ -43,60 +47,34 @@ func TestTLS(t *testing.T) {
 		return seen
 	}
 	dsn := m.DSN(server.Roomshift)
-	if seen := look(&tls.Config{RootCAs: pool}, dsn); !seen.ReadOnly["home"] || len(seen.Why) > 0 {
-		t.Errorf("with its CA: %+v", seen)
-	}
-	if seen := look(&tls.Config{RootCAs: x509.NewCertPool()}, dsn); !strings.Contains(seen.Why["home"], "x509") {
-		t.Errorf("with another CA: %+v", seen)
-	}
-	if seen := look(nil, dsn); len(seen.Why) != 2 {
-		t.Errorf("without TLS: %+v", seen)
-	}
-	if seen := look(nil, dsn+"?tls=true"); !strings.Contains(seen.Why["home"], "x509") {
-		t.Errorf("with the machine's CAs: %+v", seen)
-	}
-}
-
-// certify makes a CA and a server certificate for 127.0.0.1 in dir.
-func certify(t *testing.T, dir string) *x509.CertPool {
-	t.Helper()
-	ca := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "lab CA"}, NotBefore: time.Now().Add(-time.Hour),
-		NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
-	leaf := &x509.Certificate{SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "lab master"}, NotBefore: ca.NotBefore,
-		NotAfter: ca.NotAfter, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}
-	caKey, leafKey := newKey(t), newKey(t)
-	caDER, err := x509.CreateCertificate(rand.Reader, ca, ca, &caKey.PublicKey, caKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	leafDER, err := x509.CreateCertificate(rand.Reader, leaf, ca, &leafKey.PublicKey, caKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	keyDER, err := x509.MarshalPKCS8PrivateKey(leafKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, block := range map[string]*pem.Block{"ca.pem": {Type: "CERTIFICATE", Bytes: caDER},
-		"cert.pem": {Type: "CERTIFICATE", Bytes: leafDER}, "key.pem": {Type: "PRIVATE KEY", Bytes: keyDER}} {
-		if err := os.WriteFile(filepath.Join(dir, name), pem.EncodeToMemory(block), 0o600); err != nil {
-			t.Fatal(err)
+	own := runbooks.TLS{CAFile: made.CAFile}
+	client := runbooks.TLS{CAFile: made.CAFile, CertFile: made.CertFile, KeyFile: made.KeyFile}
+	named := client
+	named.ServerName = "localhost"
+	for _, c := range []struct {
+		name, require, dsn string
+		words              runbooks.TLS
+		says               string // why it wasn't asked; "" it was
+	}{
+		{"its authority", "SSL", dsn, own, ""},
+		{"its authority, and a certificate", "X509", dsn, client, ""},
+		{"another name of its certificate", "X509", dsn, named, ""},
+		{"what is written stands over the DSN", "SSL", dsn + "?tls=false", own, ""},
+		{"another authority", "SSL", dsn, runbooks.TLS{CAFile: other.CAFile}, "x509"},
+		{"another authority, and a DSN that doesn't look", "SSL", dsn + "?tls=skip-verify", runbooks.TLS{CAFile: other.CAFile}, "x509"},
+		{"another name", "SSL", dsn, runbooks.TLS{CAFile: made.CAFile, ServerName: "db.example"}, "db.example"},
+		{"no certificate", "X509", dsn, own, "1045"},
+		{"another authority's certificate", "X509", dsn, runbooks.TLS{CAFile: made.CAFile, CertFile: other.CertFile, KeyFile: other.KeyFile}, "the connection"},
+		{"no TLS", "SSL", dsn, runbooks.TLS{}, "1045"},
+		{"the machine's authorities", "SSL", dsn + "?tls=true", runbooks.TLS{}, "x509"},
+		{"a master without TLS", "", lab.Master("home").DSN(server.Roomshift) + "?tls=preferred", own, "TLS"},
+	} {
+		if c.require != "" {
+			require(c.require)
+		}
+		seen := look(c.words, c.dsn)
+		if asked := len(seen.Why) == 0; asked != (c.says == "") || !strings.Contains(seen.Why["home"], c.says) {
+			t.Errorf("%s: %+v, want %q", c.name, seen, c.says)
 		}
 	}
-	made, err := x509.ParseCertificate(caDER)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pool := x509.NewCertPool()
-	pool.AddCert(made)
-	return pool
-}
-
-func newKey(t *testing.T) *ecdsa.PrivateKey {
-	t.Helper()
-	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return k
 }

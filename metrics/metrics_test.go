@@ -25,7 +25,7 @@ func TestNewTellsEveryProblem(t *testing.T) {
 			Rooms: []runbooks.Room{
 				{Name: "home", Prometheus: &runbooks.Prometheus{Addr: "prom:9090"}},
 				{Name: "cloud", Prometheus: &runbooks.Prometheus{Addr: "https://me:hunter2@prom.example.net"}},
-				{Name: "third", Prometheus: &runbooks.Prometheus{Addr: "https://prom.example.net", CAFile: "no/such/ca.pem"}},
+				{Name: "third", Prometheus: &runbooks.Prometheus{Addr: "https://prom.example.net", TLS: runbooks.TLS{CAFile: "no/such/ca.pem"}}},
 			},
 			Observe: &runbooks.Observe{Query: `sum(`, RoomLabel: "served_by"},
 			Routes:  []runbooks.Route{{Name: "gw", Medium: runbooks.MediumKey}, {Name: "inner", Medium: runbooks.MediumFollows}},

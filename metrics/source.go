@@ -2,8 +2,6 @@ package metrics
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/http"
@@ -49,12 +47,8 @@ func newSource(name string, p *runbooks.Prometheus, now func() cutover.T, timeOu
 		return nil, fmt.Errorf("%s: the address holds a user or password; put a token into a file and name it under tokenFile", name)
 	}
 	tr := http.DefaultTransport.(*http.Transport).Clone()
-	if p.CAFile != "" {
-		pool, err := readCA(p.CAFile)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
-		}
-		tr.TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+	if tr.TLSClientConfig, err = p.TLS.Config(); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	// Redirects aren't followed: the token goes to the address that rooms.yaml names, and to no other.
 	client, err := api.NewClient(api.Config{Address: p.Addr, Client: &http.Client{
@@ -66,18 +60,6 @@ func newSource(name string, p *runbooks.Prometheus, now func() cutover.T, timeOu
 	}
 	s := &source{name: name, api: v1.NewAPI(client), client: client, now: now, timeOut: timeOut, scrape: p.Scrape, said: p.Scrape > 0}
 	return s, nil
-}
-
-func readCA(file string) (*x509.CertPool, error) {
-	pem, err := os.ReadFile(file)
-	if err != nil {
-		return nil, err
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("%s holds no certificate in PEM form", file)
-	}
-	return pool, nil
 }
 
 // bearer adds the token to each request. The file is read each time, so that a token may be renewed under a run.

@@ -28,7 +28,7 @@ var (
 	shapeRoom        = &shape{name: "room", what: "a room", keys: words("consul agents prometheus addresses capacity")}
 	shapeConsul      = &shape{name: "consul", what: "a room's consul", keys: words("addr datacenter tokenFile caFile certFile keyFile serverName"), required: words("addr")}
 	shapeAgents      = &shape{name: "agents", what: "agents", keys: words("port"), required: words("port")}
-	shapePrometheus  = &shape{name: "prometheus", what: "prometheus", keys: words("addr tokenFile caFile scrape"), required: words("addr")}
+	shapePrometheus  = &shape{name: "prometheus", what: "prometheus", keys: words("addr tokenFile caFile certFile keyFile serverName scrape"), required: words("addr")}
 	shapeCapacity    = &shape{name: "capacity", what: "capacity", keys: words("tested"), open: true}
 	shapeLink        = &shape{name: "link", what: "a link", keys: words("between circuits keep"), required: words("between circuits")}
 	shapePeak        = &shape{name: "peak", what: "peak", keys: words("at"), open: true}
@@ -38,7 +38,7 @@ var (
 	shapeRouteConsul = &shape{name: "routeConsul", what: "a route's consul", keys: words("key field as of service consumer upstream splitter tag")}
 	shapeDNS         = &shape{name: "dns", what: "dns", keys: words("name provider lines"), required: words("name provider")}
 	shapePair        = &shape{name: "pair", what: "a pair", keys: words("record onLost sync"), open: true}
-	shapeMaster      = &shape{name: "master", what: "one side of a pair", keys: words("dsnEnv readers restarts"), required: words("dsnEnv")}
+	shapeMaster      = &shape{name: "master", what: "one side of a pair", keys: words("dsnEnv caFile certFile keyFile serverName readers restarts"), required: words("dsnEnv")}
 	shapeReaders     = &shape{name: "readers", what: "readers", keys: words("consul"), required: words("consul")}
 	shapeSync        = &shape{name: "sync", what: "sync", keys: words("dts"), required: words("dts")}
 	shapeOnly        = &shape{name: "only", what: "an only", keys: words("consul running"), required: words("consul")}

@@ -71,15 +71,20 @@ type Room struct {
 // Consul is how one room's Consul is reached. TokenFile is relative to rooms.yaml until LoadRooms has joined the two.
 type Consul struct {
 	Pos
-	Addr, Datacenter, TokenFile           string
-	CAFile, CertFile, KeyFile, ServerName string
+	TLS
+	Addr, Datacenter, TokenFile string
 }
+
+// TLS is how a server proves who it is, and we who we are: the authority that signed its certificate ("": the machine's), our own
+// certificate with its key ("": none), and the name in the server's certificate ("": the address).
+type TLS struct{ CAFile, CertFile, KeyFile, ServerName string }
 
 // Prometheus is how a Prometheus is reached. Scrape 0: read from it, else 15 s.
 type Prometheus struct {
 	Pos
-	Addr, TokenFile, CAFile string
-	Scrape                  time.Duration
+	TLS
+	Addr, TokenFile string
+	Scrape          time.Duration
 }
 
 // Address maps DNS values to a room (a CIDR) or says where the room is probed (a URL).
@@ -189,9 +194,11 @@ type Pair struct {
 	DTS     []string  // the sync tool's two tasks; nil: native replication
 }
 
-// Master is one side of a pair. The DSN itself is only ever in the environment variable DSNEnv.
+// Master is one side of a pair. The DSN itself is only ever in the environment variable DSNEnv. Without any word of TLS it is as the
+// DSN says.
 type Master struct {
 	Pos
+	TLS
 	Room, DSNEnv, Readers string
 	RestartsFenced        bool
 }

@@ -139,8 +139,8 @@ func wide(c rune) bool {
 }
 
 var (
-	secretValue = regexp.MustCompile(`(?i)(\b[a-z_-]*(?:dsn|token|passwo?r?d|secret|access_?key|api_?key|private_?key)[a-z_]*["']?\s*:)(.*)$`)
-	harmless    = regexp.MustCompile(`(?i)^(?:dsnEnv|tokenFile)["']?\s*:$`)
+	secretValue = regexp.MustCompile(`(?i)(\b[a-z_-]*(?:dsn|token|passwo?r?d|secret|access_?key|api_?key|private_?key|(?:ca|cert|key)file)[a-z_]*["']?\s*:)(.*)$`)
+	harmless    = regexp.MustCompile(`(?i)^(?:dsnEnv|(?:token|ca|cert|key)File)["']?\s*:$`)
 	urlUser     = regexp.MustCompile(`://[^/@\s"']*@`)
 	urlQuery    = regexp.MustCompile(`(://[^\s"'?]*\?)[^\s"']+`)
 )
@@ -170,7 +170,7 @@ func maskSecrets(line string) string {
 
 var firstWord = regexp.MustCompile(`^\s*["']?([^\s,}"'#]*)`)
 
-// suspicious says whether the value behind dsnEnv or tokenFile may be the secret itself.
+// suspicious says whether the value behind dsnEnv or the name of a file may be the secret itself.
 func suspicious(key, value string) bool {
 	m := firstWord.FindStringSubmatch(value)
 	if strings.HasPrefix(strings.ToLower(strings.TrimSpace(key)), "dsn") {

@@ -59,7 +59,7 @@ func (r *roomsReader) sync(n *yaml.Node) []string {
 
 func (r *roomsReader) master(e entry) Master {
 	f, _ := r.fields(e.value, shapeMaster)
-	m := Master{Pos: r.pos(e.key), Room: e.key.Value, DSNEnv: f.str("dsnEnv")}
+	m := Master{Pos: r.pos(e.key), Room: e.key.Value, TLS: r.tls(e.value, f), DSNEnv: f.str("dsnEnv")}
 	if m.DSNEnv != "" && !envName.MatchString(m.DSNEnv) {
 		// What stands there may be the secret itself, so the message doesn't repeat it.
 		r.addf(f.get("dsnEnv"), RuleSecret, "put the DSN into the environment, and here the variable's name", "dsnEnv is not the name of an environment variable")

@@ -218,18 +218,21 @@ func (r *roomsReader) consul(n *yaml.Node) *Consul {
 		return nil
 	}
 	f, _ := r.fields(n, shapeConsul)
-	c := &Consul{Pos: r.pos(n), Addr: r.address(f.get("addr"), "addr"), Datacenter: f.str("datacenter"), TokenFile: f.path("tokenFile"),
-		CAFile: f.path("caFile"), CertFile: f.path("certFile"), KeyFile: f.path("keyFile"), ServerName: f.str("serverName")}
-	if f.has("certFile") != f.has("keyFile") {
-		r.addf(n, RuleMissingKey, "", "certFile and keyFile go together: one of them is missing")
-	}
-	return c
+	return &Consul{Pos: r.pos(n), TLS: r.tls(n, f), Addr: r.address(f.get("addr"), "addr"), Datacenter: f.str("datacenter"), TokenFile: f.path("tokenFile")}
 }
 
 func (r *roomsReader) prometheus(n *yaml.Node) *Prometheus {
 	f, _ := r.fields(n, shapePrometheus)
-	return &Prometheus{Pos: r.pos(n), Addr: r.address(f.get("addr"), "addr"), TokenFile: f.path("tokenFile"),
-		CAFile: f.path("caFile"), Scrape: f.duration("scrape", time.Millisecond)}
+	return &Prometheus{Pos: r.pos(n), TLS: r.tls(n, f), Addr: r.address(f.get("addr"), "addr"), TokenFile: f.path("tokenFile"),
+		Scrape: f.duration("scrape", time.Millisecond)}
+}
+
+// tls reads the words of TLS, which are the same wherever a server is named.
+func (r *roomsReader) tls(n *yaml.Node, f *fields) TLS {
+	if f.has("certFile") != f.has("keyFile") {
+		r.addf(n, RuleMissingKey, "", "certFile and keyFile go together: one of them is missing")
+	}
+	return TLS{CAFile: f.path("caFile"), CertFile: f.path("certFile"), KeyFile: f.path("keyFile"), ServerName: f.str("serverName")}
 }
 
 // path is a file's path, joined to the folder of the file that names it.

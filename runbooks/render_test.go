@@ -53,6 +53,8 @@ func TestNoSecretIsRendered(t *testing.T) {
 		`a: {"consul-token": x}`:                           `a: {"consul-token": …`,
 		`addr: "http://u:p@h:1/"`:                          `addr: "http://…@h:1/"`,
 		`tokenFile: 8f246b77-f3e1-ff88-5b48-8ec93abf3e05`:  `tokenFile: …`,
+		`keyFile: 8f246b77-f3e1-ff88-5b48-8ec93abf3e05`:    `keyFile: …`,
+		`a: {caFile: ca.pem, keyFile: k.pem, b: 1}`:        `a: {caFile: ca.pem, keyFile: k.pem, b: 1}`,
 	} {
 		if got := maskSecrets(in); got != want {
 			t.Errorf("%s is shown as %s, want %s", in, got, want)

@@ -3,12 +3,15 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
+	"roomshift/consul"
 	"roomshift/cutover"
 	"roomshift/runbooks"
 )
@@ -21,6 +24,8 @@ type finding struct {
 	Want  string `json:"wanted,omitempty"`
 	Do    string `json:"do,omitempty"`
 	OK    bool   `json:"ok"`
+
+	Grant []string `json:"grant,omitempty"` // what the account needs, when that is what lacks
 }
 
 // check says every problem of the files; with --live it also reads everything that a run would read. Only --init writes: the
@@ -33,9 +38,20 @@ func check(c *cli.Context, io stdio) error {
 	if c.Bool("init") && !c.Bool("live") {
 		return usage("--init goes with --live: it makes the heartbeat tables in the real rooms")
 	}
+	if c.Bool("grants") && c.Bool("live") {
+		return usage("--grants asks no server, so it doesn't go with --live: it says what the accounts need, --live whether they have it")
+	}
 	l, err := load(io, book, c.String("rooms"), c.Bool("json"))
 	if err != nil {
 		return err
+	}
+	if c.Bool("grants") {
+		if c.Bool("json") {
+			printJSON(io, map[string]any{"accounts": accounts(l.Rooms)})
+		} else {
+			grantsPage(io.out, l.Rooms)
+		}
+		return nil
 	}
 	notYet := runbooks.NotYet(l.Book)
 	if !c.Bool("live") {
@@ -96,7 +112,7 @@ func (r *realRooms) findings(ctx context.Context) []finding {
 	for _, pl := range r.world.Planes {
 		held, err := pl.Medium.Read(ctx, pl.Seats)
 		if err != nil {
-			fs = append(fs, finding{Check: "seats of " + pl.Name, Room: pl.Room, Seen: err.Error(), Want: "every seat readable", Do: "mend the key, the address or the token's policy"})
+			fs = append(fs, r.unreadable(pl.Name, pl.Room, err))
 			continue
 		}
 		for _, h := range held {
@@ -109,13 +125,30 @@ func (r *realRooms) findings(ctx context.Context) []finding {
 			fs = append(fs, finding{Check: "pair " + name, Seen: err.Error(), Want: "both masters answer", Do: "mend the address, the account or its grants"})
 		}
 		for _, f := range found {
-			fs = append(fs, finding{Check: name + ": " + f.Check, Room: f.Room, Seen: f.Seen, Want: f.Wanted, Do: f.Do, OK: f.OK})
+			fs = append(fs, finding{Check: name + ": " + f.Check, Room: f.Room, Seen: f.Seen, Want: f.Wanted, Do: f.Do, OK: f.OK, Grant: own(f.Grant)})
 		}
 	}
 	for _, f := range r.metrics.Check(ctx) {
 		fs = append(fs, finding{Check: f.Check, Room: f.Room, Seen: f.Seen, Want: f.Want, Do: f.Do, OK: f.OK})
 	}
 	return fs
+}
+
+// unreadable is a Consul whose seats can't be read. Where its token may not read them, what it needs goes with it.
+func (r *realRooms) unreadable(plane, room string, err error) finding {
+	f := finding{Check: "seats of " + plane, Room: room, Seen: err.Error(), Want: "every seat readable", Do: "mend the key or the address"}
+	if errors.Is(err, consul.ErrForbidden) {
+		f.Do, f.Grant = "give the token this policy", policyLines(r.l.Rooms, room)
+	}
+	return f
+}
+
+// own is dbsync's statements for roomshift's account.
+func own(grants []string) []string {
+	if grants == nil {
+		return nil
+	}
+	return grantStatements()
 }
 
 // planFindings is what a plan over the live state says against the runbook: a settle that can't be reached, a rung that can't
@@ -148,7 +181,7 @@ func planned(p *cutover.Plan, problems []runbooks.Problem) []finding {
 	return fs
 }
 
-// findingsTable prints what is bad first, and all that is well shortly.
+// findingsTable prints what is bad first, and a line for each group of what is well.
 func findingsTable(io stdio, fs []finding) {
 	well := 0
 	for _, f := range fs {
@@ -156,14 +189,59 @@ func findingsTable(io stdio, fs []finding) {
 			well++
 			continue
 		}
-		fmt.Fprintf(io.out, "✗ %s\n    seen    %s\n    wanted  %s\n    do      %s\n", place(f), f.Seen, f.Want, f.Do)
-	}
-	for _, f := range fs {
-		if f.OK {
-			fmt.Fprintf(io.out, "✓ %-44s %s\n", clip(place(f), 44), f.Seen)
+		fmt.Fprintf(io.out, "✗ %s\n", place(f))
+		wrapped(io.out, 12, "    seen", f.Seen)
+		wrapped(io.out, 12, "    wanted", f.Want)
+		wrapped(io.out, 12, "    do", f.Do)
+		for _, line := range f.Grant {
+			fmt.Fprintln(io.out, "            "+line)
 		}
 	}
+	var order []string
+	texts := map[string][]string{}
+	for _, f := range fs {
+		if !f.OK {
+			continue
+		}
+		group, text := grouped(f)
+		if len(texts[group]) == 0 {
+			order = append(order, group)
+		}
+		if !slices.Contains(texts[group], text) {
+			texts[group] = append(texts[group], text)
+		}
+	}
+	for _, g := range order {
+		wrapped(io.out, 18, "✓ "+g, strings.Join(texts[g], " · "))
+	}
 	fmt.Fprintf(io.out, "%d of %d checks are well\n", well, len(fs))
+}
+
+// grouped is what is well, shortly: the group that it belongs to, and what is worth reading of it.
+func grouped(f finding) (group, text string) {
+	kind, name, _ := strings.Cut(f.Check, " ")
+	at := name
+	if f.Room != "" {
+		at += "@" + f.Room
+	}
+	value, _, _ := strings.Cut(f.Seen, ", ")
+	switch {
+	case kind == "seat":
+		return "seats", name + ": " + f.Seen
+	case kind == "gate":
+		return "gates", at + " " + value
+	case kind == "observe":
+		return "observe", at + " " + f.Seen
+	case kind == "prometheus":
+		return "prometheus", strings.TrimPrefix(name, "of ") + " " + f.Seen
+	case kind == "probe":
+		return "probe", f.Room + " " + f.Seen
+	case strings.HasSuffix(kind, ":") && name == "writer":
+		return strings.TrimSuffix(kind, ":"), f.Seen
+	case strings.HasSuffix(kind, ":"):
+		return strings.TrimSuffix(kind, ":"), name
+	}
+	return f.Check, f.Seen
 }
 
 func place(f finding) string {

@@ -82,7 +82,7 @@ func (r *realRooms) wireConsuls() error {
 		place := "consul." + name
 		r.world.Locks = append(r.world.Locks, cutover.Place{Name: place, Lock: client.Lock(rooms.Control.Prefix, consul.LockOptions{
 			Place: place, Now: r.clock.Now, Notify: r.clock.Lease, Dead: processDead})})
-		if specs := r.keysIn(name); len(specs) > 0 {
+		if specs := keysIn(rooms, name); len(specs) > 0 {
 			keys := client.NumberKeys(place, name, specs, [2]cutover.Room{r.l.Book.From, r.l.Book.To})
 			r.world.Planes = append(r.world.Planes, client.Plane(place, name, place, keys))
 		}
@@ -104,10 +104,10 @@ func roomNamed(rooms *runbooks.Rooms, name string) *runbooks.Room {
 
 // keysIn are the seats whose number is in this room's Consul: a seat is written through its own; what stands once for all is the
 // control room's.
-func (r *realRooms) keysIn(room string) map[cutover.Seat]consul.KeySpec {
+func keysIn(rooms *runbooks.Rooms, room string) map[cutover.Seat]consul.KeySpec {
 	specs := map[cutover.Seat]consul.KeySpec{}
-	for i := range r.l.Rooms.Routes {
-		rt := &r.l.Rooms.Routes[i]
+	for i := range rooms.Routes {
+		rt := &rooms.Routes[i]
 		if rt.Medium != runbooks.MediumKey {
 			continue
 		}
@@ -115,7 +115,7 @@ func (r *realRooms) keysIn(room string) map[cutover.Seat]consul.KeySpec {
 		switch {
 		case slices.Contains(rt.Seats, room):
 			specs[cutover.Seat{Route: rt.Name, At: room}] = spec
-		case len(rt.Seats) == 0 && room == r.l.Rooms.Control.Room:
+		case len(rt.Seats) == 0 && room == rooms.Control.Room:
 			specs[cutover.Seat{Route: rt.Name}] = spec
 		}
 	}
@@ -138,6 +138,11 @@ func (r *realRooms) wirePairs() error {
 				r.missing = append(r.missing, m.DSNEnv)
 			}
 			pair.Rooms[i], pair.DSN[i] = m.Room, dsn
+			config, err := m.TLS.Config()
+			if err != nil {
+				return usage("pair %s: master in %s: %w", p.Name, m.Room, err)
+			}
+			pair.TLS[i] = config
 		}
 		if len(r.missing) > 0 {
 			continue

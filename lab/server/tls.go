@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"fmt"
 	"math/big"
 	"net"
 	"net/http"
@@ -16,31 +17,48 @@ import (
 	"time"
 )
 
-// makeCertificates makes an authority, a server's certificate for 127.0.0.1 and a client's, in dir/tls, and a client that
-// uses them.
-func (c *Consul) makeCertificates(dir string) error {
-	dir = filepath.Join(dir, "tls-"+c.Datacenter)
+// Certificates are an authority that nobody else knows, and what it signed: a server's certificate for 127.0.0.1 and localhost,
+// and a client's.
+type Certificates struct{ CAFile, ServerCert, ServerKey, CertFile, KeyFile string }
+
+// MakeCertificates makes them in a folder, each in a file of its own.
+func MakeCertificates(dir string) (Certificates, error) {
+	c := Certificates{CAFile: filepath.Join(dir, "ca.pem"), ServerCert: filepath.Join(dir, "server.pem"), ServerKey: filepath.Join(dir, "server.key"),
+		CertFile: filepath.Join(dir, "client.pem"), KeyFile: filepath.Join(dir, "client.key")}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
+		return c, err
 	}
 	ca, err := newCertificate(dir, "ca", nil)
 	if err != nil {
+		return c, err
+	}
+	for _, name := range []string{"server", "client"} {
+		if _, err := newCertificate(dir, name, ca); err != nil {
+			return c, err
+		}
+	}
+	return c, nil
+}
+
+// makeCertificates makes Consul's certificates, in dir/tls, and a client that uses them.
+func (c *Consul) makeCertificates(dir string) error {
+	made, err := MakeCertificates(filepath.Join(dir, "tls-"+c.Datacenter))
+	if err != nil {
 		return err
 	}
-	if _, err := newCertificate(dir, "server", ca); err != nil {
-		return err
-	}
-	if _, err := newCertificate(dir, "client", ca); err != nil {
-		return err
-	}
-	c.CAFile, c.CertFile = filepath.Join(dir, "ca.pem"), filepath.Join(dir, "client.pem")
-	c.KeyFile = filepath.Join(dir, "client.key")
+	c.CAFile, c.CertFile, c.KeyFile = made.CAFile, made.CertFile, made.KeyFile
 	pair, err := tls.LoadX509KeyPair(c.CertFile, c.KeyFile)
 	if err != nil {
 		return err
 	}
+	ca, err := os.ReadFile(c.CAFile)
+	if err != nil {
+		return err
+	}
 	pool := x509.NewCertPool()
-	pool.AddCert(ca.cert)
+	if !pool.AppendCertsFromPEM(ca) {
+		return fmt.Errorf("%s holds no certificate", c.CAFile)
+	}
 	c.client = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool,
 		Certificates: []tls.Certificate{pair}}}}
 	return nil

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"roomshift/consul"
+	"roomshift/dbsync"
+	"roomshift/runbooks"
+)
+
+// What roomshift's accounts need, worked out of rooms.yaml alone: whoever makes them has no account yet.
+
+// account is what one server's account needs.
+type account struct {
+	Consul string   `json:"consul,omitempty"` // the room whose Consul it is
+	Pair   string   `json:"pair,omitempty"`
+	Room   string   `json:"room,omitempty"` // of a master
+	Where  string   `json:"where"`          // its address, or the environment variable that holds its DSN
+	Secret string   `json:"secret,omitempty"`
+	Needs  []string `json:"needs"` // lines of a policy, or statements
+}
+
+// accounts are those that the rooms need, in the order of the file.
+func accounts(rooms *runbooks.Rooms) []account {
+	var out []account
+	for i := range rooms.Rooms {
+		room := &rooms.Rooms[i]
+		if room.Consul == nil {
+			continue
+		}
+		out = append(out, account{Consul: room.Name, Where: room.Consul.Addr, Secret: room.Consul.TokenFile, Needs: policyLines(rooms, room.Name)})
+	}
+	for i := range rooms.Pairs {
+		for _, m := range rooms.Pairs[i].Masters {
+			out = append(out, account{Pair: rooms.Pairs[i].Name, Room: m.Room, Where: m.DSNEnv, Needs: grantStatements()})
+		}
+	}
+	return out
+}
+
+// policyLines is the policy of the token for a room's Consul: a lock, claims, and the numbers that are written there.
+func policyLines(rooms *runbooks.Rooms, room string) []string {
+	var keys []string
+	for _, spec := range keysIn(rooms, room) {
+		keys = append(keys, spec.Key)
+	}
+	return strings.Split(strings.TrimSpace(consul.Policy(rooms.Control.Prefix, keys...)), "\n")
+}
+
+// grantUser stands for the account in statements; where roomshift runs, only its owner knows.
+const grantUser = "roomshift@'HOST'"
+
+func grantStatements() []string {
+	var out []string
+	for _, g := range dbsync.Grants {
+		out = append(out, strings.ReplaceAll(g, "{user}", grantUser)+";")
+	}
+	return out
+}
+
+// grantsPage prints every account for the people who make them: what can be copied is indented by four.
+func grantsPage(w io.Writer, rooms *runbooks.Rooms) {
+	all := accounts(rooms)
+	for _, a := range all {
+		if a.Consul == "" {
+			continue
+		}
+		file := a.Secret
+		if file == "" {
+			file = "none: without tokenFile roomshift asks as nobody"
+		}
+		fmt.Fprintf(w, "CONSUL   %s, %s · token: %s\n", a.Consul, a.Where, file)
+		indented(w, a.Needs)
+	}
+	masters := 0
+	for _, a := range all {
+		if a.Pair != "" {
+			fmt.Fprintf(w, "%-8s %s in %s · DSN: $%s\n", first(masters, "MASTER"), a.Pair, a.Room, a.Where)
+			masters++
+		}
+	}
+	if masters == 0 {
+		return
+	}
+	fmt.Fprintln(w, "on each of them, HOST being where roomshift runs; never SUPER or READ_ONLY ADMIN:")
+	indented(w, append([]string{"CREATE USER " + grantUser + " IDENTIFIED BY '…';"}, grantStatements()...))
+	fmt.Fprintln(w, "CREATE is for `roomshift check --live --init`, which makes this table; leave it out where you make it:")
+	var table []string
+	for _, s := range dbsync.HeartbeatTable {
+		table = append(table, strings.Split(s+";", "\n")...)
+	}
+	indented(w, table)
+}
+
+func indented(w io.Writer, lines []string) {
+	for _, l := range lines {
+		fmt.Fprintln(w, "    "+l)
+	}
+}
