@@ -130,11 +130,7 @@ func (r ran) endsAsSaid(base ran, write int) []string {
 	i := slices.IndexFunc(r.Records, func(rec cutover.Record) bool { return rec.Phase != nil && rec.Phase.Phase == cutover.PhaseBack })
 	switch {
 	case i >= 0 && r.Records[i].Phase.Causes[0].Gate != "runbook":
-		exit := cutover.ExitBack
-		if r.Exit == cutover.ExitNotVerified { // a gate says nothing young about the room that receives: the rooms hold what they held
-			exit = r.Exit
-		}
-		return append(r.endsAs(exit, r.start), r.sentAfter(i, write)...)
+		return append(r.endsAs(cutover.ExitBack, r.start), r.sentAfter(i, write)...)
 	case r.Exit == cutover.ExitNothing: // before the first write
 		return r.endsAs(cutover.ExitNothing, r.start)
 	case !slices.ContainsFunc(r.Records, func(rec cutover.Record) bool { return rec.Command != nil && rec.Command.Verb == "back" }) && r.Runners > 1:
