@@ -113,6 +113,9 @@ func (p *Progress) applyStray(r *Record) error {
 	switch {
 	case o == nil:
 		return refuse(r, "%s/%s is no object of this run", s.Plane, s.Object)
+	case o.Foreign != nil && s.Found == o.Last: // what somebody else wrote is gone again: nothing of ours has landed
+		o.Version, o.Foreign = s.Version, nil
+		return nil
 	case !slices.Contains(o.Ours, s.Found):
 		return refuse(r, "%s holds %q, which no request of this run ever wrote or replaced: that is foreign, not stray", o.ID, s.Found)
 	}

@@ -17,8 +17,11 @@ type backRun struct {
 	seenBy    T // until then the next one waits for the present one to be seen
 	paced     bool
 	reading   bool
-	read      bool
+	read      bool // every touched object was read once all were at the target
 	readAt    T
+	askedAt   T     // of the newest reading after that one
+	last      bool  // it was made when nothing else was waited for
+	unread    error // why that one failed
 	pagedAt   T
 	gone      map[ObjectID]bool // not there any more
 	idle      idleBack
@@ -77,7 +80,7 @@ func (e *engine) goBack() {
 	}
 	e.page()
 	if e.backSplits(target) || e.backValues(target) {
-		b.read = false
+		b.read, b.last = false, false
 		return
 	}
 	if e.unsettledBack() {
@@ -337,12 +340,16 @@ func (e *engine) readBack() {
 		return
 	}
 	b.reading = true
+	phase := e.phases
 	e.readTouched(func(err error) {
+		if e.phases != phase {
+			return
+		}
 		b.reading = false
 		if err != nil {
 			b.readAt = e.now + Second
 			return
 		}
-		b.read, b.readAt = true, e.now
+		b.read, b.readAt, b.askedAt, b.unread = true, e.now, e.now, nil
 	})
 }

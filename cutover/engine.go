@@ -59,8 +59,9 @@ type engine struct {
 	stale      bool // composed must be worked out anew
 	lastWrite  T    // the newest read-back
 	startedAt  T
-	freshFrom  T // takeover: one sample of each of the receiver's gates after this
-	since      T // the phase in force began
+	freshFrom  T   // takeover: one sample of each of the receiver's gates after this
+	since      T   // the phase in force began
+	phases     int // how many have: what was asked for in an earlier one no longer counts
 	seenAt     T
 	seenLast   Share
 	seenSet    map[Seat]Share // working memory of observedSet

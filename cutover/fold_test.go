@@ -190,6 +190,20 @@ func TestStray(t *testing.T) {
 	}
 }
 
+// TestForeignTakenBack: an object that holds again what it held before somebody else wrote it is nobody's any more, and the run
+// has still changed nothing.
+func TestForeignTakenBack(t *testing.T) {
+	s := begun(t)
+	s.add(ForeignMark{Plane: "svc", Object: "h1", Found: "7", Version: "v2"}, StrayMark{Plane: "svc", Object: "h1", Found: "100", Version: "v3"})
+	o := s.p.Objects[ObjectID{"svc", "h1"}]
+	if o.Foreign != nil || o.Last != "100" || o.Version != "v3" || o.Gives["home"] != 100 {
+		t.Errorf("taken back: %+v; want it as it was, with the new version", o)
+	}
+	if s.p.Changed || s.p.fold.landed {
+		t.Error("the run is said to have changed something")
+	}
+}
+
 func TestForeignIsFoundAndAdopted(t *testing.T) {
 	s := begun(t)
 	s.atNoon()

@@ -210,7 +210,11 @@ func (e *engine) merge(plane int, seats []Seat, held []Held) {
 // contradicted journals an object that doesn't hold what the journal says.
 func (e *engine) contradicted(pl *planeState, h *Held) {
 	o := e.p.Objects[ObjectID{pl.Name, h.Object}]
-	if o == nil || len(o.Open) > 0 || h.Value == o.Last {
+	if o == nil || len(o.Open) > 0 || (h.Value == o.Last && !isForeign(o)) {
+		return
+	}
+	if h.Value == o.Last { // whoever wrote over it has taken that back
+		e.propose(Record{Kind: KindStray, Stray: &StrayMark{Plane: pl.Name, Object: h.Object, Found: h.Value, Version: h.Version}}, false)
 		return
 	}
 	if o.Foreign != nil && o.Foreign.Found == h.Value && !o.Foreign.Gone {
@@ -223,6 +227,8 @@ func (e *engine) contradicted(pl *planeState, h *Held) {
 	}
 	e.propose(Record{Kind: KindForeign, Foreign: &ForeignMark{Plane: pl.Name, Object: h.Object, Found: h.Value, Version: h.Version}}, false)
 }
+
+func isForeign(o *Object) bool { return o.Foreign != nil && !o.Foreign.Gone }
 
 // isKnown tells that a listing, in the order of its seats, says what the last one said, and that nothing was journaled since.
 func (e *engine) isKnown(plane int, seats []Seat, held []Held) bool {

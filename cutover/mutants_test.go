@@ -99,6 +99,10 @@ var mutants = []mutant{
 		name: "a freeze lets waiting undos be sent", file: "request.go",
 		old: "if j.req == nil || e.withdrawn(pl, j.req, finishWaves) {", new: "if j.req != nil || j.req == nil {",
 		run: "TestAFreezeWithdrawsWhatGoesBack",
+	}, {
+		name: "going back ends without a last look", file: "verify.go",
+		old: "\tif !b.last {", new: "\tif !b.last && e.now < 0 {",
+		run: "TestForeignJustBeforeTheEnd",
 	},
 }
 

@@ -101,6 +101,7 @@ func (e *engine) finishWaves() {
 
 func (e *engine) newPhase() {
 	e.since = e.now
+	e.phases++
 	e.keepAt = 0
 	for i := range e.planes { // a listing that waited may have been dropped
 		e.planes[i].keeping = false

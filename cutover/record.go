@@ -166,7 +166,8 @@ type UnknownMark struct {
 	Error   string   `json:"error,omitempty"`
 }
 
-// StrayMark: the object holds one of Ours, a late write of our own, and is to be set again.
+// StrayMark: the object holds one of Ours, a late write of our own, and is to be set again; or, after a foreign value, what it held
+// before.
 type StrayMark struct {
 	Plane   string `json:"plane"`
 	Object  string `json:"object"`

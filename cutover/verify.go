@@ -11,6 +11,9 @@ import (
 //	not within verifyWithin      6
 //	something left alone         4
 //	what led back is there too     on to the next earlier target
+//
+// Meanwhile every touched object is read each 10 s, and once more before the end: what somebody else writes while the gates are
+// watched is found, shown and told by the code.
 func (e *engine) verify(target *Target) {
 	b := &e.backing
 	still := e.stillSick(target)
@@ -22,28 +25,78 @@ func (e *engine) verify(target *Target) {
 		e.backing = backRun{timing: timing, overwrite: b.overwrite, seats: b.seats} // names are judged by all that they moved since it turned
 		return
 	}
-	left := e.leftAlone(target)
-	if ok, _ := e.board.GreenSince(e.now, e.vantage, e.lastWrite); ok && e.seenBack() && still != Hold && e.judged.Act != Hold && e.judged.Act != Freeze {
-		x := ExitBack
-		switch {
-		case len(left) > 0:
-			x = ExitStopped
-		case b.planned:
-			x = ExitDone
-		}
-		e.endBack(target, x, left)
-		return
-	}
-	if end := b.readAt + e.plan.VerifiedWithin(); e.now < end {
+	end := b.readAt + e.plan.VerifiedWithin()
+	green, _ := e.board.GreenSince(e.now, e.vantage, e.lastWrite)
+	green = green && e.seenBack() && still != Hold && e.judged.Act != Hold && e.judged.Act != Freeze
+	if !green && e.now < end {
 		e.at(end)
 		e.at(e.board.NextSince(e.now, e.lastWrite))
+		b.last, b.unread = false, nil
+		e.readEach(keepEvery)
 		return
 	}
+	left := e.leftAlone(target)
+	if !b.last {
+		if b.unread == nil || e.now < end {
+			e.readLast()
+			return
+		}
+		left = append(left, Cause{Gate: "object", Color: Blind, Text: b.unread.Error() + ": what it holds at the end isn't known"})
+	}
 	x := ExitNotVerified
-	if len(left) > 0 {
+	switch {
+	case len(left) > 0:
 		x = ExitStopped
+	case green && b.planned:
+		x = ExitDone
+	case green:
+		x = ExitBack
 	}
 	e.endBack(target, x, left)
+}
+
+// readEach reads every touched object again when so much time has passed since the last reading was asked for.
+func (e *engine) readEach(every T) {
+	b := &e.backing
+	if b.reading {
+		return
+	}
+	if due := b.askedAt + every; e.now < due {
+		e.at(due)
+		return
+	}
+	e.readAgain(false)
+}
+
+// readLast reads every touched object once nothing else is waited for. A reading that is under way then began before: it says
+// nothing of this moment. One that fails is tried again each second.
+func (e *engine) readLast() {
+	b := &e.backing
+	if b.reading {
+		return
+	}
+	if due := b.askedAt + Second; b.unread != nil && e.now < due {
+		e.at(due)
+		return
+	}
+	e.readAgain(true)
+}
+
+func (e *engine) readAgain(last bool) {
+	b, phase := &e.backing, e.phases
+	b.reading, b.askedAt = true, e.now
+	e.readTouched(func(err error) {
+		if e.phases != phase {
+			return
+		}
+		b.reading, b.last = false, last && err == nil
+		if last {
+			b.unread = err
+		}
+		if err != nil {
+			e.note(err.Error())
+		}
+	})
 }
 
 // stillSick judges the state at a checkpoint as if the run went forward from there: Back if what led back is there too, Hold as
