@@ -18,16 +18,11 @@ func (e *engine) verify(target *Target) {
 	b := &e.backing
 	still := e.stillSick(target)
 	if t := e.earlier(target); t != "" && still == Back {
-		causes := append([]Cause{{Gate: "back", Text: fmt.Sprintf("at %s and %s is still past its limit", target.Name, e.plan.To)}}, e.judged.Causes...)
-		timing := b.timing
-		e.propose(Record{Kind: KindPhase, Phase: &PhaseMark{Phase: PhaseBack, Target: t, Causes: causes, Timing: &timing}}, true)
-		e.newPhase()
-		e.backing = backRun{timing: timing, overwrite: b.overwrite, seats: b.seats} // names are judged by all that they moved since it turned
+		e.backOn(target, t)
 		return
 	}
 	end := b.readAt + e.plan.VerifiedWithin()
-	green, _ := e.board.GreenSince(e.now, e.vantage, e.lastWrite)
-	green = green && e.seenBack() && still != Hold && e.judged.Act != Hold && e.judged.Act != Freeze
+	green := e.greenBack() && still != Hold
 	if !green && e.now < end {
 		e.at(end)
 		e.at(e.board.NextSince(e.now, e.lastWrite))
@@ -53,6 +48,22 @@ func (e *engine) verify(target *Target) {
 		x = ExitBack
 	}
 	e.endBack(target, x, left)
+}
+
+// greenBack: nothing speaks against the end, and the users are seen where they should be.
+func (e *engine) greenBack() bool {
+	ok, _ := e.board.GreenSince(e.now, e.vantage, e.lastWrite)
+	return ok && e.seenBack() && e.judged.Act != Hold && e.judged.Act != Freeze
+}
+
+// backOn goes on to an earlier target.
+func (e *engine) backOn(target *Target, to string) {
+	b := &e.backing
+	causes := append([]Cause{{Gate: "back", Text: fmt.Sprintf("at %s and %s is still past its limit", target.Name, e.plan.To)}}, e.judged.Causes...)
+	timing := b.timing
+	e.propose(Record{Kind: KindPhase, Phase: &PhaseMark{Phase: PhaseBack, Target: to, Causes: causes, Timing: &timing}}, true)
+	e.newPhase()
+	e.backing = backRun{timing: timing, overwrite: b.overwrite, seats: b.seats} // names are judged by all that they moved since it turned
 }
 
 // readEach reads every touched object again when so much time has passed since the last reading was asked for.
