@@ -10,14 +10,14 @@ const maxPart = 256 << 10
 
 // SplitPlan cuts a plan's text into the parts that go into the journal, at most 256 KiB each and never inside a character.
 // Continues is the checkpoint that a later segment goes on from; version, the program's, stands in the first part.
-func SplitPlan(run, hash, continues, version string, text []byte) []PlanPart {
+func SplitPlan(run, hash, continues, version, text string) []PlanPart {
 	var parts []PlanPart
 	for rest := text; len(rest) > 0 || len(parts) == 0; {
 		n := min(len(rest), maxPart)
 		for n < len(rest) && n > 0 && !utf8.RuneStart(rest[n]) {
 			n--
 		}
-		parts = append(parts, PlanPart{Run: run, Hash: hash, Part: len(parts) + 1, Continues: continues, Text: string(rest[:n])})
+		parts = append(parts, PlanPart{Run: run, Hash: hash, Part: len(parts) + 1, Continues: continues, Text: rest[:n]})
 		rest = rest[n:]
 	}
 	for i := range parts {
@@ -104,12 +104,12 @@ func (p *Progress) mayContinue(r *Record) error {
 }
 
 func (p *Progress) decode(r *Record, text string) (*Plan, error) {
+	if x := p.fold.expect; x != nil && x.hash == r.Plan.Hash && x.text == text {
+		return x.plan, nil
+	}
 	hash := planHash([]byte(text))
 	if hash != r.Plan.Hash {
 		return nil, refuse(r, "the plan's text has the hash %.8s, and the record says %.8s: the text was edited or a part is missing", hash, r.Plan.Hash)
-	}
-	if p.fold.expect != nil && p.fold.expectHash == hash {
-		return p.fold.expect, nil
 	}
 	plan, err := DecodePlan([]byte(text))
 	if err != nil {

@@ -3,7 +3,6 @@ package cutover
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 )
@@ -113,14 +112,16 @@ func (e *engine) journalStart() bool {
 		for _, a := range e.s.Adopted {
 			e.propose(Record{Kind: KindAdopted, Adopted: &a}, false)
 		}
-		text, err := e.s.Plan.Encode()
-		if err != nil {
-			e.fail(fmt.Errorf("the plan can't be written down: %w", err))
-			return false
+		sealed := e.s.Sealed
+		if sealed == nil || sealed.plan != e.s.Plan {
+			var err error
+			if sealed, err = e.s.Plan.Seal(); err != nil {
+				e.fail(fmt.Errorf("the plan can't be written down: %w", err))
+				return false
+			}
 		}
-		hash := planHash(text)
-		e.p.Expect(hash, e.s.Plan)
-		for _, part := range SplitPlan(e.s.Run, hash, continues, e.s.Version, text) {
+		e.p.Expect(sealed)
+		for _, part := range SplitPlan(e.s.Run, sealed.hash, continues, e.s.Version, sealed.text) {
 			e.propose(Record{Kind: KindPlan, Plan: &part}, true)
 		}
 		e.propose(Record{Kind: KindClaim, Claim: &ClaimMark{Names: e.claimNames()}}, false)
@@ -295,65 +296,3 @@ func (e *engine) finishByFrom() {
 }
 
 // recordSeen journals the composed share: when a rung has settled, and while it changes, each minute; a share that stands is
-// written again after a quarter of an hour, so that warmth is known for an hour.
-func (e *engine) recordSeen() {
-	if !e.ready || e.ended || e.p.Phase == PhaseOver {
-		return
-	}
-	next := e.seenAt + Minute
-	if e.now < next {
-		e.at(next)
-		return
-	}
-	share, _ := e.seenShare()
-	e.seenAt = e.now
-	if maps.Equal(share, e.seenLast) && e.now < e.seenWrote+15*Minute {
-		e.at(min(e.seenAt+Minute, e.seenWrote+15*Minute))
-		return
-	}
-	e.seenNow(false)
-	e.at(e.seenAt + Minute)
-}
-
-// seenNow journals the composed share as observed, or as set where nothing observes it.
-func (e *engine) seenNow(wait bool) {
-	share, observed := e.seenShare()
-	e.seenAt, e.seenWrote, e.seenLast = e.now, e.now, maps.Clone(share)
-	e.propose(Record{Kind: KindSeen, Seen: &SeenMark{Share: e.seenLast, Observed: observed}}, wait)
-}
-
-// seenShare is good until the next call.
-func (e *engine) seenShare() (share Share, observed bool) {
-	set, observed := e.observedSet()
-	if !observed {
-		return e.compose().All, false
-	}
-	e.comp.ComposeInto(&e.seenComp, set, e.liveRates())
-	return e.seenComp.All, true
-}
-
-// observedSet is what the seats were seen to carry; what nothing observes counts as it is set. It is good until the next call.
-func (e *engine) observedSet() (map[Seat]Share, bool) {
-	observed := false
-	for _, r := range e.plan.Routes {
-		if !r.Observed {
-			continue
-		}
-		for _, seat := range r.Seats {
-			seen, _, _, ok := e.board.Seen(e.now, seat)
-			if !ok {
-				continue
-			}
-			if !observed {
-				observed = true
-				clear(e.seenSet)
-				maps.Copy(e.seenSet, e.set)
-			}
-			e.seenSet[seat] = seen
-		}
-	}
-	if !observed {
-		return e.set, false
-	}
-	return e.seenSet, true
-}

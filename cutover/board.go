@@ -35,6 +35,8 @@ type Board struct {
 	phase    Phase
 	crossed  T
 	age      T
+	held     []heldCause // working memory of explain
+	sighted  int         // samples of seats
 }
 
 // gaugeRoute says where a gauge's samples go: which series, or which of seen or probes.
@@ -199,6 +201,7 @@ func (b *Board) Put(now T, s Sample) {
 			}
 		}
 	case GaugeSeen:
+		b.sighted++
 		b.seen[r.first].take(b.now, &s)
 	case GaugeProbe:
 		b.probes[r.first].take(b.now, &s)
@@ -256,8 +259,17 @@ func shareOf(counts map[Room]float64, sum float64) Share {
 		room Room
 		rest float64
 	}
-	share, left, parts := make(Share, len(counts)), Whole, make([]part, 0, len(counts))
-	for _, r := range sortedKeys(counts) {
+	var few struct {
+		rooms [8]Room
+		parts [8]part
+	}
+	rooms := few.rooms[:0]
+	for r := range counts {
+		rooms = append(rooms, r)
+	}
+	slices.Sort(rooms)
+	share, left, parts := make(Share, len(counts)), Whole, few.parts[:0]
+	for _, r := range rooms {
 		exact := counts[r] / sum * Whole
 		n := int(exact)
 		share[r], left = n, left-n

@@ -16,9 +16,9 @@ type heldCause struct {
 	cause         Cause
 }
 
-// explain names the causes of an act that isn't advance, worst first.
+// explain names the causes of an act that isn't advance, worst first. They are good until the next call.
 func (b *Board) explain(v *Vantage, j *Judgement) []heldCause {
-	var cs []heldCause
+	cs := b.held[:0]
 	all := j.Act == Hold || v.Phase == PhaseFrozen
 	for i := range b.series {
 		s := &b.series[i]
@@ -48,6 +48,8 @@ func (b *Board) explain(v *Vantage, j *Judgement) []heldCause {
 		cs = append(cs, heldCause{sh, s.crossed, s.data, c})
 	}
 	slices.SortStableFunc(cs, func(x, y heldCause) int { return int(y.shade) - int(x.shade) })
+	b.held = cs
+	j.Causes = slices.Grow(j.Causes, len(cs))
 	for i := range cs {
 		j.Causes = append(j.Causes, cs[i].cause)
 	}

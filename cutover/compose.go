@@ -37,6 +37,7 @@ type Composer struct {
 	matrix []float64 // entered × serving room
 	spare  []float64
 	order  []int
+	scraps [3]Composed // for comparing a few states
 }
 
 // routeFlow is a route with a split. to is its transition: rooms × rooms, the part of the requests in the row's room that it
@@ -161,6 +162,12 @@ func (c *Composer) Compose(set map[Seat]Share, rates map[Seat]float64) Composed 
 	var d Composed
 	c.ComposeInto(&d, set, rates)
 	return d
+}
+
+// scrap is Compose into working memory: it is good until the next scrap of the same number.
+func (c *Composer) scrap(n int, set map[Seat]Share, rates map[Seat]float64) *Composed {
+	c.ComposeInto(&c.scraps[n], set, rates)
+	return &c.scraps[n]
 }
 
 // ComposeInto is Compose into d, whose maps are used again where there are any.

@@ -91,6 +91,7 @@ func (m *dryMedium) Read(ctx context.Context, seats []Seat) ([]Held, error) {
 	m.run.mu.Lock()
 	defer m.run.mu.Unlock()
 	m.isReal(held)
+	held = slices.Clone(held)
 	for i := range held {
 		m.remembered(&held[i])
 	}
@@ -138,6 +139,7 @@ func (m *dryMedium) Write(ctx context.Context, _ Fence, changes []Change) []Outc
 	m.run.mu.Lock()
 	defer m.run.mu.Unlock()
 	m.isReal(held)
+	held = slices.Clone(held)
 	at, was := map[string]int{}, make([]string, len(held))
 	for i := range held {
 		at[held[i].Object], was[i] = i, held[i].Value

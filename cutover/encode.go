@@ -74,6 +74,26 @@ func (p *Plan) Hash() string {
 	return planHash(text)
 }
 
+// Sealed is a plan with its text and the text's hash, so that many runs of one plan write it down once. Nobody changes it, and
+// several goroutines may share it.
+type Sealed struct {
+	plan *Plan
+	text string
+	hash string
+}
+
+// Seal writes the plan down. It must not be changed from then on.
+func (p *Plan) Seal() (*Sealed, error) {
+	text, err := p.Encode()
+	if err != nil {
+		return nil, err
+	}
+	return &Sealed{p, string(text), planHash(text)}, nil
+}
+
+// Plan is what was sealed.
+func (s *Sealed) Plan() *Plan { return s.plan }
+
 // planHash is the hash of a plan's text.
 func planHash(text []byte) string {
 	sum := sha256.Sum256(text)

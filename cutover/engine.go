@@ -44,8 +44,9 @@ type engine struct {
 	line    []byte // working memory of propose
 	leases  []leaseState
 	out     outbox
-	calls   map[int]*call
+	calls   map[int]call
 	nextID  int
+	missing T              // the first deadline of calls; 0: to be worked out
 	looks   map[ObjectID]T // objects with an unknown write: when to look again
 	lands   map[int]T      // request → until when it may land
 	looking map[int]bool   // planes with a look-up under way
@@ -65,13 +66,16 @@ type engine struct {
 	seenAt     T
 	seenLast   Share
 	seenSet    map[Seat]Share // working memory of observedSet
-	seenComp   Composed       // and of seenShare
+	seenComp   Composed       // and of seenShare, …
+	sightOf    sight          // … which rests on this
+	setGen     int            // rises when set changes
 	keepAt     T              // the next listing for keeping; 0: not yet known
 	keepWake   T              // the same while something is kept, else Never
 	keptFor    int            // the newest request when the seats to be kept were found
 	keptAny    bool           // there are some
 	pending    []pendingAnswer
 	finishAt   T
+	windows    windowNow
 	startAt    T // a takeover waits until the former holder's unfenced requests are over
 	triedSince T
 	seenWrote  T
@@ -84,53 +88,80 @@ type engine struct {
 	requests   map[int]*request // with something open
 }
 
-// call is a request under way outside: any kind.
+// task is a request under way outside: any kind.
+type task interface {
+	work(ctx context.Context) any // in a worker
+	answered(v any)               // what work returned, however late
+	missed()                      // once, if that takes longer than its limit and a tenth of a second
+}
+
 type call struct {
 	deadline T // when a missing reply counts as unknown; Never: it is waited for
-	then     func(v any)
-	expire   func()
+	task     task
 	expired  bool
 }
+
+// functions are a task made of functions.
+type functions struct {
+	f      func(context.Context) any
+	then   func(v any)
+	expire func()
+}
+
+func (f functions) work(ctx context.Context) any { return f.f(ctx) }
+func (f functions) answered(v any)               { f.then(v) }
+func (f functions) missed()                      { f.expire() }
 
 // start runs f in a worker. then gets what it returned, however late; expire is called once if that takes longer than limit
 // and a tenth of a second.
 func (e *engine) start(limit T, f func(context.Context) any, then func(v any), expire func()) {
+	e.startTask(limit, functions{f, then, expire})
+}
+
+func (e *engine) startTask(limit T, t task) {
 	e.nextID++
-	c := &call{deadline: e.now + limit + 100*Millisecond, then: then, expire: expire}
-	if expire == nil {
-		c.deadline = Never
-	}
+	c := call{deadline: e.now + limit + 100*Millisecond, task: t}
 	e.calls[e.nextID] = c
-	e.w.Clock.Go(e.nextID, limit, f)
+	if e.missing > 0 {
+		e.missing = min(e.missing, c.deadline)
+	}
+	e.w.Clock.Go(e.nextID, limit, t.work)
 }
 
 func (e *engine) reply(r Reply) {
-	c := e.calls[r.ID]
-	if c == nil {
+	c, ok := e.calls[r.ID]
+	if !ok {
 		return
 	}
 	delete(e.calls, r.ID)
 	e.silent = false
-	c.then(r.Value)
+	if c.deadline <= e.missing {
+		e.missing = 0
+	}
+	c.task.answered(r.Value)
 	e.news = e.news || !e.silent
 }
 
 // firstDeadline is when the next missing reply counts as unknown.
 func (e *engine) firstDeadline() T {
-	first := Never
+	if e.missing > 0 {
+		return e.missing
+	}
+	e.missing = Never
 	for _, c := range e.calls {
 		if !c.expired {
-			first = min(first, c.deadline)
+			e.missing = min(e.missing, c.deadline)
 		}
 	}
-	return first
+	return e.missing
 }
 
 // expire counts missing replies as unknown. What hangs keeps its place in calls: its reply is a hint, whenever it comes.
 func (e *engine) expire() {
-	if len(e.calls) == 0 {
+	if e.now < e.firstDeadline() {
 		return
 	}
+	e.missing = 0
 	var due []int
 	for id, c := range e.calls {
 		if !c.expired && c.deadline <= e.now {
@@ -141,7 +172,8 @@ func (e *engine) expire() {
 	for _, id := range due {
 		c := e.calls[id]
 		c.expired = true
-		c.expire()
+		e.calls[id] = c
+		c.task.missed()
 	}
 }
 
@@ -216,7 +248,7 @@ func (e *engine) build() {
 	if loc, err := time.LoadLocation(p.Timezone); err == nil {
 		e.loc = loc
 	}
-	e.calls, e.looks, e.lands = map[int]*call{}, map[ObjectID]T{}, map[int]T{}
+	e.calls, e.looks, e.lands = map[int]call{}, map[ObjectID]T{}, map[int]T{}
 	e.looking, e.asking = map[int]bool{}, map[string]T{}
 	e.wasTo = map[string]int{}
 	e.expired, e.requests = map[string]bool{}, map[int]*request{}
@@ -268,17 +300,14 @@ func (e *engine) holdSnapshot() {
 	for i := range e.planes {
 		plane[e.planes[i].Name] = i
 	}
-	for _, h := range e.plan.Held {
-		i, ok := plane[h.Plane]
-		if !ok || e.planes[i].Aspect != Split {
-			continue
+	held := slices.Clone(e.plan.Held) // by plane and seat
+	for from, to := 0, 0; from < len(held); from = to {
+		h := &held[from]
+		for to = from + 1; to < len(held) && held[to].Seat == h.Seat && held[to].Plane == h.Plane; to++ {
 		}
-		st := e.seats[h.Seat]
-		if st == nil {
-			st = &seatState{seat: h.Seat, plane: i}
-			e.seats[h.Seat] = st
+		if i, ok := plane[h.Plane]; ok && e.planes[i].Aspect == Split {
+			e.seats[h.Seat] = &seatState{seat: h.Seat, plane: i, held: held[from:to:to]}
 		}
-		st.held = append(st.held, h)
 	}
 	for seat, st := range e.seats {
 		st.listed()
@@ -309,10 +338,12 @@ func (e *engine) setShare(seat Seat) {
 	if toBasisPoints(sh) {
 		if e.stale = e.stale || !maps.Equal(e.set[seat], sh); e.stale {
 			e.set[seat] = sh
+			e.setGen++
 		}
 		return
 	}
 	delete(e.set, seat)
+	e.setGen++
 	e.stale = true
 }
 

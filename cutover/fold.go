@@ -80,9 +80,9 @@ func (p *Progress) Enter(dst []byte, r *Record, wall time.Time, at T) ([]byte, e
 	return out, nil
 }
 
-// Expect spares Apply the decoding of a plan that this process made itself: a plan record whose whole text has this hash is
-// taken to be plan. It is no part of what survives.
-func (p *Progress) Expect(hash string, plan *Plan) { p.fold.expectHash, p.fold.expect = hash, plan }
+// Expect spares Apply the decoding of a plan that this process made itself: a plan record with its hash and its text is taken
+// to be that plan. It is no part of what survives.
+func (p *Progress) Expect(plan *Sealed) { p.fold.expect = plan }
 
 // Fold is Apply in a row, from the beginning. It checks the chain by writing each record again.
 func Fold(rs []Record) (*Progress, error) {
@@ -188,8 +188,7 @@ type foldState struct {
 	part     PlanPart            // the first part of a plan that isn't whole
 	seenWall time.Time           // of the newest of Seens
 
-	expectHash string
-	expect     *Plan
+	expect *Sealed
 }
 
 // rungStart is what objects were wanted to hold before a rung changed them: what back to "rung" goes to.

@@ -180,7 +180,7 @@ func TestASecondNight(t *testing.T) {
 	next.Held = append(next.Held, Held{Seat: Seat{Route: "svc"}, Plane: "svc", Object: "h3", Value: "100", Room: "home", Live: true, Weights: Share{"home": 100}},
 		Held{Seat: Seat{Route: "names"}, Plane: "dns", Object: "www", Value: "10", Live: true, Weights: Share{"home": 10}})
 	text, _ := next.Encode()
-	part := SplitPlan("0214-7a", next.Hash(), "noon", "v1", text)[0]
+	part := SplitPlan("0214-7a", next.Hash(), "noon", "v1", string(text))[0]
 	before := s.p.Clone()
 	if err := s.try(part); err == nil || !strings.Contains(err.Error(), "svc/h2") {
 		t.Fatalf("drift was taken: %v", err)

@@ -113,7 +113,7 @@ func (s *story) plan(continues string, p *Plan) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	for _, part := range SplitPlan("0214-7a", p.Hash(), continues, "v1", text) {
+	for _, part := range SplitPlan("0214-7a", p.Hash(), continues, "v1", string(text)) {
 		s.add(part)
 	}
 }

@@ -44,7 +44,7 @@ func TestAPlanInParts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	parts := SplitPlan("0214-7a", big.Hash(), "", "v1", text)
+	parts := SplitPlan("0214-7a", big.Hash(), "", "v1", string(text))
 	if len(parts) < 3 {
 		t.Fatalf("%d bytes in %d parts", len(text), len(parts))
 	}
@@ -71,7 +71,7 @@ func TestAPlanInParts(t *testing.T) {
 }
 
 func TestSplitPlanOfNothing(t *testing.T) {
-	if parts := SplitPlan("r", "h", "", "v", nil); len(parts) != 1 || parts[0].Of != 1 {
+	if parts := SplitPlan("r", "h", "", "v", ""); len(parts) != 1 || parts[0].Of != 1 {
 		t.Errorf("%+v", parts)
 	}
 }
@@ -297,15 +297,24 @@ func TestFoldIsWhatTheProcessKnows(t *testing.T) {
 func TestExpectSparesDecoding(t *testing.T) {
 	plan := storyPlan()
 	s := newStory(t)
-	s.p.Expect(plan.Hash(), plan)
+	sealed, err := plan.Seal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.p.Expect(sealed)
 	s.plan("", plan)
 	if s.p.Plan != plan {
 		t.Error("decoded again")
 	}
 	s = newStory(t)
-	s.p.Expect("another", plan)
+	another := *plan
+	another.Runbook = "another"
+	if sealed, err = another.Seal(); err != nil {
+		t.Fatal(err)
+	}
+	s.p.Expect(sealed)
 	s.plan("", plan)
-	if s.p.Plan == plan {
+	if s.p.Plan == &another {
 		t.Error("took a plan of another hash")
 	}
 }

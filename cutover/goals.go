@@ -111,13 +111,21 @@ func (e *engine) undoOpen(id ObjectID) bool {
 
 // goalShare is the share a seat carries when its objects hold their goals.
 func (e *engine) goalShare(st *seatState, goals map[string]string) Share {
-	held := slices.Clone(st.held)
-	for i := range held {
-		if v, ok := goals[held[i].Object]; ok && v != held[i].Value {
-			if w, err := e.planes[st.plane].Medium.Weigh(held[i], v); err == nil {
-				held[i].Weights = w
+	sums := Share{}
+	for i := range st.held {
+		h := &st.held[i]
+		if !h.Live {
+			continue
+		}
+		weights := h.Weights
+		if v, ok := goals[h.Object]; ok && v != h.Value {
+			if w, err := e.planes[st.plane].Medium.Weigh(*h, v); err == nil {
+				weights = w
 			}
 		}
+		for room, w := range weights {
+			sums[room] += w
+		}
 	}
-	return SeatShares(held)[st.seat]
+	return ShareOf(sums)
 }

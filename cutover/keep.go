@@ -32,20 +32,29 @@ func (e *engine) keep() {
 func (e *engine) keepPlane(i int, seats []Seat) {
 	pl := &e.planes[i]
 	pl.keeping = true
-	e.list(i, seats, false, func(held []Held, err error) {
-		pl.keeping = false
-		if err != nil {
-			e.note(fmt.Sprintf("%s can't be listed: %v", pl.Name, err))
-			return
-		}
-		if !e.keeps() {
-			return
-		}
-		if e.silent = e.isKnown(i, seats, held) && e.isKept(seats); !e.silent {
-			e.merge(i, seats, held)
-			e.keepNew(i, seats)
-		}
-	})
+	if pl.keeper == nil || pl.keeper.busy { // one that hangs is left to itself
+		j := &job{e: e, pl: pl}
+		j.then = func(held []Held, err error) { e.kept(i, j.seats, held, err) }
+		pl.keeper = j
+	}
+	pl.keeper.seats, pl.keeper.late = seats, false
+	pl.keeper.queue()
+}
+
+func (e *engine) kept(i int, seats []Seat, held []Held, err error) {
+	pl := &e.planes[i]
+	pl.keeping = false
+	if err != nil {
+		e.note(fmt.Sprintf("%s can't be listed: %v", pl.Name, err))
+		return
+	}
+	if !e.keeps() {
+		return
+	}
+	if e.silent = e.isKnown(i, seats, held) && e.isKept(seats); !e.silent {
+		e.merge(i, seats, held)
+		e.keepNew(i, seats)
+	}
 }
 
 // isKept: nothing was journaled since the seats' new objects were looked for.

@@ -191,6 +191,7 @@ func (e *engine) release(ctx context.Context) {
 		for _, ev := range e.w.Clock.Next(until) {
 			if ev.Reply != nil {
 				delete(e.calls, ev.Reply.ID)
+				e.missing = 0
 			}
 		}
 	}

@@ -232,6 +232,11 @@ func isForeign(o *Object) bool { return o.Foreign != nil && !o.Foreign.Gone }
 
 // isKnown tells that a listing, in the order of its seats, says what the last one said, and that nothing was journaled since.
 func (e *engine) isKnown(plane int, seats []Seat, held []Held) bool {
+	pl := &e.planes[plane]
+	if len(held) > 0 && pl.known == &held[0] && pl.knownAt == e.p.Seq && pl.knownOf == len(seats) { // the very same listing
+		return true
+	}
+	of := held
 	for _, seat := range seats {
 		st := e.seats[seat]
 		if st == nil || st.plane != plane || st.known != e.p.Seq || len(held) < len(st.held) {
@@ -242,7 +247,11 @@ func (e *engine) isKnown(plane int, seats []Seat, held []Held) bool {
 		}
 		held = held[len(st.held):]
 	}
-	return len(held) == 0
+	if len(held) > 0 || len(of) == 0 {
+		return false
+	}
+	pl.known, pl.knownAt, pl.knownOf = &of[0], e.p.Seq, len(seats)
+	return true
 }
 
 // isSame tells whether an object is listed as before. What it gives follows from the rest.

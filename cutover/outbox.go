@@ -40,8 +40,7 @@ func (e *engine) propose(r Record, wait bool) int64 {
 		e.out.need = true
 	}
 	if e.w.Show != nil {
-		rec := r
-		e.w.Show.Event(Shown{At: e.now, Record: &rec})
+		e.w.Show.Event(Shown{At: e.now, Record: &r})
 	}
 	e.changed()
 	return r.Seq

@@ -1,7 +1,5 @@
 package cutover
 
-import "context"
-
 // planeState is a plane with its queue. Requests that go back come first and have one worker that nothing else gets.
 type planeState struct {
 	Plane
@@ -12,14 +10,11 @@ type planeState struct {
 	written       bool // a rung of the plan is about one of its seats
 	kept          []Seat
 	keeping       bool // a listing for keeping is under way
-}
+	keeper        *job // it, or the last one
 
-// job is one request of any kind to a plane.
-type job struct {
-	back  bool
-	ready func() bool // durable, leased, still wanted
-	run   func(done func())
-	req   *request // a write; nil: a read
+	known   *Held // where the last listing that said nothing new begins, ...
+	knownAt int64 // ... the newest record then, ...
+	knownOf int   // ... and how many seats it was of
 }
 
 // request is a write: an intent in the journal.
@@ -63,7 +58,7 @@ func (e *engine) pumpQueue(pl *planeState, queue []*job, workers int) []*job {
 			e.at(until)
 			return append(kept, queue[k:]...)
 		}
-		if !j.ready() {
+		if !e.mayStart(j) {
 			kept = append(kept, j)
 			continue
 		}
@@ -71,14 +66,7 @@ func (e *engine) pumpQueue(pl *planeState, queue []*job, workers int) []*job {
 			pl.nextAt = e.now + T(float64(Second)/pl.PerSecond)
 		}
 		pl.flying++
-		freed := false
-		j.run(func() {
-			if !freed {
-				freed = true
-				pl.flying--
-				e.changed()
-			}
-		})
+		e.startJob(j)
 	}
 	return kept
 }
@@ -94,34 +82,6 @@ func (pl *planeState) unsent() int {
 	return n
 }
 
-// list reads seats of a plane. back: on the way back or to look something up.
-func (e *engine) list(plane int, seats []Seat, back bool, then func([]Held, error)) {
-	pl := &e.planes[plane]
-	j := &job{back: back, ready: func() bool { return true }}
-	j.run = func(done func()) {
-		late := false
-		e.start(pl.TimeOut, func(ctx context.Context) any {
-			held, err := pl.Medium.Read(ctx, seats)
-			return readReply{held, err}
-		}, func(v any) {
-			done()
-			if r := v.(readReply); !late {
-				then(r.held, r.err)
-			}
-		}, func() { late = true; done(); then(nil, errNoAnswer) })
-	}
-	if back {
-		pl.back = append(pl.back, j)
-	} else {
-		pl.forward = append(pl.forward, j)
-	}
-}
-
-type readReply struct {
-	held []Held
-	err  error
-}
-
 // write journals an intent and queues the request. settled hears of each change's outcome, unknown included; an unknown one
 // is heard of again when it was looked up.
 func (e *engine) write(plane int, in Intent, settled func(i int, o Outcome)) *request {
@@ -129,43 +89,11 @@ func (e *engine) write(plane int, in Intent, settled func(i int, o Outcome)) *re
 	in.Request = e.p.Requests + 1
 	r := &request{intent: in, plane: plane, settled: settled}
 	r.seq = e.propose(Record{Kind: KindIntent, Intent: &in}, true)
-	j := &job{back: in.Purpose != Forward && in.Purpose != Keep, req: r}
-	j.ready = func() bool {
-		if e.out.durable < r.seq {
-			return false
-		}
-		if !e.leased(pl) {
-			e.at(e.now + Second)
-			return false
-		}
-		return true
-	}
-	j.run = func(done func()) { e.send(pl, r, done) }
+	j := &job{e: e, pl: pl, back: in.Purpose != Forward && in.Purpose != Keep, req: r}
 	e.requests[in.Request] = r
-	if j.back {
-		pl.back = append(pl.back, j)
-	} else {
-		pl.forward = append(pl.forward, j)
-	}
+	j.queue()
 	e.changed()
 	return r
-}
-
-func (e *engine) send(pl *planeState, r *request, done func()) {
-	r.sent = true
-	fence, changes := e.fence(pl), r.intent.Changes
-	if e.p.Phase == PhaseBack && e.backing.timing.FirstWrite == 0 && r.intent.Purpose != Forward {
-		e.backing.timing.FirstWrite = e.now
-	}
-	e.start(pl.TimeOut, func(ctx context.Context) any {
-		return pl.Medium.Write(ctx, fence, changes)
-	}, func(v any) {
-		done()
-		e.outcomes(r, v.([]Outcome))
-	}, func() {
-		done()
-		e.outcomes(r, unknowns(len(changes), errNoAnswer))
-	})
 }
 
 func unknowns(n int, err error) []Outcome {

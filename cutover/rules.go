@@ -51,10 +51,10 @@ func (c *Composer) Judge(w RuleWrite) []RuleBreak {
 	}
 	breaks = append(breaks, sums(&w)...)
 	m := moveCheck{before: w.Before, after: w.After, rates: w.Rates, evacuate: w.Evacuate, slack: scaleSlack, touched: touchedBy(&w)}
-	m.was, m.is = c.Compose(w.Before, w.Rates), c.Compose(w.After, w.Rates)
+	m.was, m.is = *c.scrap(0, w.Before, w.Rates), *c.scrap(1, w.After, w.Rates)
 	m.start = m.was
 	if len(w.RungStart) > 0 {
-		m.start = c.Compose(overlay(w.Before, w.RungStart), w.Rates)
+		m.start = *c.scrap(2, overlay(w.Before, w.RungStart), w.Rates)
 	}
 	breaks = append(breaks, c.moves(&m)...)
 	if w.OneRequest && !w.Evacuate {
@@ -266,8 +266,7 @@ func (c *Composer) outs(w *RuleWrite) []RuleBreak {
 // Passed tells whether the live composed share is already past what the rung would set: for every entry that it influences the
 // room to would have less than now. For rungs that name one layer only (RungPlan.One).
 func (c *Composer) Passed(set, want map[Seat]Share, to Room, rates map[Seat]float64) bool {
-	live, would := c.Compose(set, rates), c.Compose(overlay(set, want), rates)
-	return c.passed(&live, &would, want, to)
+	return c.passed(c.scrap(0, set, rates), c.scrap(1, overlay(set, want), rates), want, to)
 }
 
 func (c *Composer) passed(live, would *Composed, want map[Seat]Share, to Room) bool {

@@ -8,10 +8,11 @@ import (
 
 // Start says what Run is to do.
 type Start struct {
-	Run       string // the run's name
-	Plan      *Plan  // nil: take over what the journal says
-	Why       string // start, continue, takeover, back or close
-	Version   string // of the program
+	Run       string  // the run's name
+	Plan      *Plan   // nil: take over what the journal says
+	Sealed    *Sealed // Plan, where it is sealed already
+	Why       string  // start, continue, takeover, back or close
+	Version   string  // of the program
 	Host      string
 	User      string
 	PID       int

@@ -36,6 +36,14 @@ func SeatShares(held []Held) map[Seat]Share {
 	return m
 }
 
+// ShareOf is the share that weights by room give, by largest remainder; nil if they sum to 0. It uses the map that it was given.
+func ShareOf(weights Share) Share {
+	if !toBasisPoints(weights) {
+		return nil
+	}
+	return weights
+}
+
 // toBasisPoints turns weights into a share, in place; false if there is nothing to share.
 func toBasisPoints(sums Share) bool {
 	total := 0
@@ -45,9 +53,17 @@ func toBasisPoints(sums Share) bool {
 	if total <= 0 {
 		return false
 	}
-	rooms := sortedKeys(sums)
-	rest := make([]int, len(rooms))
-	order := make([]int, len(rooms))
+	var few struct {
+		rooms       [8]Room
+		rest, order [8]int
+	}
+	rooms := few.rooms[:0] // two or three rooms are sorted without leaving the stack
+	for room := range sums {
+		rooms = append(rooms, room)
+	}
+	slices.Sort(rooms)
+	rest := append(few.rest[:0], make([]int, len(rooms))...)
+	order := append(few.order[:0], make([]int, len(rooms))...)
 	left := Whole
 	for i, room := range rooms {
 		v := sums[room] * Whole / total

@@ -79,7 +79,7 @@ func (e *engine) stepView(i int) StepView {
 // shareViews has a row for all requests, for each entry and for each seat: basis points in the room that gains.
 func (e *engine) shareViews() []ShareView {
 	wanted := e.wantedNow()
-	seen, observed := e.observedSet()
+	seen, observed := e.observedSet(), e.eachSeen(nil) > 0
 	rates, to := e.liveRates(), e.plan.To
 	w, s, o := e.comp.Compose(wanted, rates), e.compose(), e.comp.Compose(seen, rates)
 	row := ShareView{Name: "all requests", Wanted: w.All[to], Set: s.All[to], Seen: -1}

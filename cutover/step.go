@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"roomshift/runbooks"
+	"time"
 )
 
 // stepRun is what a step in progress has in hand; all of it can be lost.
@@ -146,7 +147,7 @@ func (e *engine) inTime(i int, s *stepRun) bool {
 		return false
 	}
 	if !e.plan.Steps[i].AnyWindow {
-		open, why, next := e.plan.Rules.Window(e.wall())
+		open, why, next := e.window()
 		if !open {
 			e.atWall(next)
 			e.restIfAtCheckpoint("the window is shut: " + why)
@@ -158,6 +159,23 @@ func (e *engine) inTime(i int, s *stepRun) bool {
 		return e.because(s, why)
 	}
 	return true
+}
+
+// window asks the rules whether a window is open now, which they know until it next changes.
+func (e *engine) window() (open bool, why string, next time.Time) {
+	wall := e.wall()
+	if w := &e.windows; w.next.IsZero() || wall.Before(w.at) || !wall.Before(w.next) {
+		w.at = wall
+		w.open, w.why, w.next = e.plan.Rules.Window(wall)
+	}
+	return e.windows.open, e.windows.why, e.windows.next
+}
+
+// windowNow is what the rules said of windows, from at until next.
+type windowNow struct {
+	at, next time.Time
+	open     bool
+	why      string
 }
 
 func (e *engine) because(s *stepRun, why string) bool {

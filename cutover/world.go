@@ -58,7 +58,7 @@ type Clock interface {
 // never waits or retries.
 type Medium interface {
 	// Read lists every object of these seats, with versions, sorted by seat and object. A part that can't be listed is an
-	// error, never a shorter list.
+	// error, never a shorter list. Nobody changes the listing: a medium may hand out the same one twice.
 	Read(ctx context.Context, seats []Seat) ([]Held, error)
 	// Shape is pure: the changes, in waves, after which each seat carries its share. Objects that hold it already have no
 	// change; no waves at all when nothing is to do. An error if the consumer's scale can't express a share.

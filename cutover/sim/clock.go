@@ -22,7 +22,8 @@ type Runner struct {
 	replies  queue[cutover.Reply]
 	leases   []cutover.LeaseChange
 	commands queue[cutover.Command]
-	call     *request
+	call     *request // under way, nil: none; its place is calling
+	calling  request
 	gauges   gauges
 	asked    int // questions that it asked
 	stop     int // rises whenever a planned stop no longer holds
@@ -87,14 +88,14 @@ func (r *Runner) Go(id int, limit cutover.T, f func(context.Context) any) {
 	if r.dead {
 		return
 	}
-	req := &request{limit: limit}
-	r.call = req
+	r.calling = request{limit: limit}
+	r.call = &r.calling
 	v := f(r.ctx)
 	r.call = nil
-	if req.takes == cutover.Never {
+	if r.calling.takes == cutover.Never {
 		return
 	}
-	at := r.s.now + max(req.takes, cutover.Millisecond/10)
+	at := r.s.now + max(r.calling.takes, cutover.Millisecond/10)
 	r.replies.put(at, cutover.Reply{ID: id, At: at - r.base, Value: v})
 }
 

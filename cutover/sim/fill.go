@@ -71,24 +71,58 @@ func (s *Sim) fillSeat(p *plane, st *seat) error {
 			s.fillRoom(p, st, room)
 		}
 	}
+	if err := p.begin(st, want); err != nil {
+		return fmt.Errorf("the share that %s is to carry at the start: %w", st.id, err)
+	}
+	return nil
+}
+
+// begin gives a seat's objects the values of a share, as they would be after a write that shape made.
+func (p *plane) begin(st *seat, want cutover.Share) error {
+	if err := p.s.isShare(st.id, want); err != nil {
+		return err
+	}
+	values, err := p.values(st, want)
+	if err != nil {
+		return err
+	}
 	for _, o := range st.objects {
-		w, err := p.weigh(o.name, o.room, o.value)
+		if o.room < 0 {
+			o.value = values[0]
+			o.weights, err = p.gives(o.name, o.value, want)
+		} else {
+			o.value = values[o.room]
+			o.weights, err = p.weigh(o.name, o.room, o.value)
+		}
 		if err != nil {
 			return err
 		}
-		o.weights = w
-		o.changed()
-	}
-	waves, err := p.shape(st, st.listing(), want)
-	if err != nil {
-		return fmt.Errorf("the share that %s is to carry at the start: %w", st.id, err)
-	}
-	for _, c := range slices.Concat(waves...) {
-		o := st.object(c.Object)
-		o.value, o.weights = c.After, c.Gives
-		o.changed()
+		p.touched(o)
 	}
 	return nil
+}
+
+// values is what the objects of each room hold; where an object holds the whole split, the first.
+func (p *plane) values(st *seat, want cutover.Share) ([]string, error) {
+	values := make([]string, len(p.s.rooms))
+	switch p.of {
+	case runbooks.MediumKey, runbooks.MediumSplitter:
+		var err error
+		values[0], err = p.whole(st, want)
+		return values, err
+	}
+	counts := make([]int, len(p.s.rooms))
+	for _, o := range st.objects {
+		counts[o.room]++
+	}
+	units, err := p.units(st, counts, want)
+	if err != nil {
+		return nil, err
+	}
+	for i, n := range units {
+		values[i] = strconv.Itoa(n * p.scale().step)
+	}
+	return values, nil
 }
 
 // fillRoom makes the instances or records of one room.
@@ -131,17 +165,30 @@ func (st *seat) listing() []cutover.Held {
 	return st.appendListing(make([]cutover.Held, 0, len(st.objects)))
 }
 
+// share is what a seat's live objects give in truth, nil where nothing serves.
+func (st *seat) share() cutover.Share {
+	sums := cutover.Share{}
+	for _, o := range st.objects {
+		if o.live {
+			for room, w := range o.weights {
+				sums[room] += w
+			}
+		}
+	}
+	return cutover.ShareOf(sums)
+}
+
 func (st *seat) appendListing(held []cutover.Held) []cutover.Held {
 	for _, o := range st.objects {
 		if o.held.Plane == "" {
-			o.held = st.plane.list(st, o)
+			o.held = st.plane.show(st, o)
 		}
 		held = append(held, o.held)
 	}
 	return held
 }
 
-func (p *plane) list(st *seat, o *object) cutover.Held {
+func (p *plane) show(st *seat, o *object) cutover.Held {
 	h := cutover.Held{Seat: st.id, Plane: p.name, Object: o.name, Value: o.value, Born: o.born, Live: o.live, Weights: o.weights,
 		Version: p.versionOf(o)}
 	if o.room >= 0 {
@@ -150,8 +197,8 @@ func (p *plane) list(st *seat, o *object) cutover.Held {
 	return h
 }
 
-// changed: it is to be listed anew.
-func (o *object) changed() { o.held = cutover.Held{} }
+// touched: the object is to be listed anew.
+func (p *plane) touched(o *object) { o.held, p.listed = cutover.Held{}, nil }
 
 // startShare is what a seat carries before the run. Options.Shares says it; else what the runbook does next to the seat tells:
 // a first share of at most 5 points begins at nothing; a row of rungs that begins higher goes on from as far below it as its

@@ -87,7 +87,7 @@ func (g *gauges) init(r *Runner) { g.r, g.next = r, cutover.Never }
 
 // Start begins measuring, until ctx ends.
 func (g *gauges) Start(ctx context.Context, p *cutover.Plan) {
-	g.ctx, g.plan, g.streams = ctx, p, g.streams[:0]
+	g.ctx, g.plan, g.streams = ctx, p, slices.Grow(g.streams[:0], 2*len(p.Gauges))
 	for i, gauge := range p.Gauges {
 		switch gauge.Kind {
 		case cutover.GaugeGate:

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 
 	"roomshift/cutover"
 	"roomshift/runbooks"
@@ -20,6 +21,9 @@ type plane struct {
 	takes cutover.T
 	index uint64
 	sent  int // requests that reached it
+
+	asked  []cutover.Seat // what was listed last …
+	listed []cutover.Held // … good while nothing has changed; nil: it isn't
 }
 
 // medium is a runner's way to a plane.
@@ -54,17 +58,28 @@ func (m *medium) Read(ctx context.Context, seats []cutover.Seat) ([]cutover.Held
 		}
 	}
 	m.sent++
-	asked := slices.Clone(seats)
-	slices.SortFunc(asked, cutover.CompareSeats)
-	held := make([]cutover.Held, 0, 2*len(asked))
-	for _, id := range slices.Compact(asked) {
-		st := m.seat(id)
+	if m.listed != nil && slices.Equal(m.asked, seats) {
+		return m.listed, nil
+	}
+	held, err := m.list(seats)
+	if err == nil {
+		m.asked, m.listed = append(m.asked[:0], seats...), held
+	}
+	return held, err
+}
+
+func (p *plane) list(seats []cutover.Seat) ([]cutover.Held, error) {
+	seats = slices.Clone(seats)
+	slices.SortFunc(seats, cutover.CompareSeats)
+	held := make([]cutover.Held, 0, 2*len(seats))
+	for _, id := range slices.Compact(seats) {
+		st := p.seat(id)
 		if st == nil {
-			return nil, fmt.Errorf("read %s: it has no seat %s", m.name, id)
+			return nil, fmt.Errorf("read %s: it has no seat %s", p.name, id)
 		}
 		for _, o := range st.objects {
 			if o.hidden {
-				return nil, fmt.Errorf("read %s: %s can't be listed: permission denied", m.name, o.name)
+				return nil, fmt.Errorf("read %s: %s can't be listed: permission denied", p.name, o.name)
 			}
 		}
 		held = st.appendListing(held)
@@ -239,7 +254,7 @@ func (p *plane) compare(c cutover.Change) cutover.Outcome {
 	case o == nil:
 		return cutover.Outcome{What: cutover.Foreign, Gone: true, Err: fmt.Errorf("%s isn't there any more", c.Object)}
 	case o.value == c.After:
-		return cutover.Outcome{What: cutover.Done, Version: fmt.Sprint(o.version)}
+		return cutover.Outcome{What: cutover.Done, Version: strconv.FormatUint(o.version, 10)}
 	case o.value != c.Before:
 		return cutover.Outcome{What: cutover.Foreign, Found: o.value, Version: p.versionOf(o), Err: fmt.Errorf("%s holds %q, want %q", c.Object, o.value, c.Before)}
 	case p.HasCAS && c.Version != "" && p.versionOf(o) != c.Version:
@@ -255,7 +270,7 @@ func (p *plane) versionOf(o *object) string {
 	if !p.HasCAS {
 		return ""
 	}
-	return fmt.Sprint(o.version)
+	return strconv.FormatUint(o.version, 10)
 }
 
 // land changes an object and tells the traffic.
@@ -266,7 +281,7 @@ func (p *plane) land(by string, st *seat, o *object, value string) {
 	p.index++
 	before := o.value
 	o.value, o.version = value, p.index
-	o.changed()
+	p.touched(o)
 	if p.Aspect == cutover.TTL {
 		p.s.ttlSet(st.id, value)
 	} else {
@@ -279,6 +294,7 @@ func (p *plane) land(by string, st *seat, o *object, value string) {
 
 // changed works out anew what a seat's objects say, and lets its readers hear of it.
 func (p *plane) changed(st *seat) {
+	p.listed = nil
 	was := append(p.s.traffic.was[:0], st.set...)
 	p.s.traffic.was = was
 	p.settle(st)

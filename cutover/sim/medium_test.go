@@ -77,7 +77,7 @@ func underTest(t *testing.T, name string) cutovertest.MediumUnderTest {
 		_, o := find(name)
 		m.index++
 		f(o)
-		o.changed()
+		m.touched(o)
 	}
 	u := cutovertest.MediumUnderTest{Medium: outer, Plane: pl, Rooms: [2]cutover.Room{"home", "cloud"}, Fence: held.Fence(),
 		Foreign: func(object, value string) {
@@ -89,6 +89,7 @@ func underTest(t *testing.T, name string) cutovertest.MediumUnderTest {
 		Hide: func() {
 			for _, st := range m.seats {
 				st.objects[0].hidden = true
+				m.touched(st.objects[0])
 			}
 		},
 		Pass: s.Advance,

@@ -48,16 +48,20 @@ func (s *Sim) Run(ctx context.Context) (*Outcome, error) {
 	for _, r := range s.runners {
 		r.end(context.Canceled) // those of this run end with ctx
 	}
-	plan, problems, err := s.plan(ctx, "")
-	if err != nil {
-		return nil, err
+	start := cutover.Start{Run: s.o.Run, Why: "start"}
+	if start.Sealed = s.o.Plan; start.Sealed != nil {
+		start.Plan = start.Sealed.Plan()
+	} else {
+		var err error
+		if start.Plan, out.Problems, err = s.plan(ctx, ""); err != nil {
+			return nil, err
+		}
 	}
-	out.Plan, out.Problems = plan, problems
-	if len(problems) > 0 {
+	if len(out.Problems) > 0 {
 		out.Exit, out.Why = cutover.ExitUsage, "the runbook can't be planned"
 		return out, nil
 	}
-	start := cutover.Start{Run: s.o.Run, Plan: plan, Why: "start"}
+	out.Plan = start.Plan
 	for {
 		next, err := s.night(ctx, start, out)
 		if err != nil {
@@ -69,6 +73,22 @@ func (s *Sim) Run(ctx context.Context) (*Outcome, error) {
 		start = *next
 	}
 	return s.finish(ctx, out)
+}
+
+// Prepare plans a runbook in rooms of these options, for many runs in rooms that differ in nothing that a plan rests on: faults,
+// commands, the seed. The problems are the plan's.
+func Prepare(ctx context.Context, l *runbooks.Loaded, o Options) (*cutover.Sealed, []runbooks.Problem, error) {
+	o.Faults, o.Commands, o.Plan = nil, nil, nil
+	s, err := New(l, o)
+	if err != nil {
+		return nil, nil, err
+	}
+	plan, problems, err := s.plan(ctx, "")
+	if err != nil || len(problems) > 0 {
+		return nil, problems, err
+	}
+	sealed, err := plan.Seal()
+	return sealed, nil, err
 }
 
 // plan makes a plan of what there is now.
@@ -132,10 +152,6 @@ func (s *Sim) takeOver(ctx context.Context, start cutover.Start, out *Outcome) (
 	p, err := cutover.Fold(rs)
 	if err != nil {
 		return nil, fmt.Errorf("the journal after a kill: %w", err)
-	}
-	if p.Phase == cutover.PhaseOver { // its last record was durable: nothing is left to take over
-		out.Exit = p.Exit
-		return nil, nil
 	}
 	if p.Phase == cutover.PhaseOver { // it died after its last record: nothing is left to do
 		out.Exit, out.Progress, out.Timing = p.Exit, p, p.Crossed

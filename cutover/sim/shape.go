@@ -131,15 +131,8 @@ func parseSplit(rooms []cutover.Room, name, value string) (cutover.Share, error)
 
 // shape is the changes, in waves, that bring one seat to its share.
 func (p *plane) shape(st *seat, held []cutover.Held, want cutover.Share) ([][]cutover.Change, error) {
-	sum := 0
-	for _, r := range p.s.rooms {
-		if want[r] < 0 {
-			return nil, fmt.Errorf("%s: %v is no share", st.id, want)
-		}
-		sum += want[r]
-	}
-	if sum != cutover.Whole {
-		return nil, fmt.Errorf("%s: %v is no share of %v, want a sum of 100 %%", st.id, want, p.s.rooms)
+	if err := p.s.isShare(st.id, want); err != nil {
+		return nil, err
 	}
 	switch p.of {
 	case runbooks.MediumKey, runbooks.MediumSplitter:
@@ -148,27 +141,30 @@ func (p *plane) shape(st *seat, held []cutover.Held, want cutover.Share) ([][]cu
 	return p.shapeMembers(st, held, want)
 }
 
+func (s *Sim) isShare(id cutover.Seat, want cutover.Share) error {
+	sum := 0
+	for _, r := range s.rooms {
+		if want[r] < 0 {
+			return fmt.Errorf("%s: %v is no share", id, want)
+		}
+		sum += want[r]
+	}
+	if sum != cutover.Whole {
+		return fmt.Errorf("%s: %v is no share of %v, want a sum of 100 %%", id, want, s.rooms)
+	}
+	return nil
+}
+
 func (p *plane) shapeWhole(st *seat, held []cutover.Held, want cutover.Share) ([][]cutover.Change, error) {
 	var wave []cutover.Change
 	for _, h := range held {
-		after := ""
-		if p.of == runbooks.MediumSplitter {
-			after = splitText(p.s.rooms, want)
-		} else {
-			n, unit := want[st.route.spec.Key.Of], st.route.unit()
-			if n%unit != 0 {
-				return nil, fmt.Errorf("%s can't hold %d.%02d %%: its unit is %d.%02d %%", h.Object, n/100, n%100, unit/100, unit%100)
-			}
-			after = strconv.Itoa(n / unit)
+		after, err := p.whole(st, want)
+		if err != nil {
+			return nil, fmt.Errorf("%s %w", h.Object, err)
 		}
-		gives, err := p.weigh(h.Object, -1, after)
+		gives, err := p.gives(h.Object, after, want)
 		if err != nil {
 			return nil, err
-		}
-		for _, r := range p.s.rooms {
-			if gives[r] != want[r] {
-				return nil, fmt.Errorf("%s can't give %s %d basis points: it splits between %v", h.Object, r, want[r], gives)
-			}
 		}
 		if after != h.Value {
 			wave = append(wave, change(h, after, gives))
@@ -178,6 +174,32 @@ func (p *plane) shapeWhole(st *seat, held []cutover.Held, want cutover.Share) ([
 		return nil, nil
 	}
 	return [][]cutover.Change{wave}, nil
+}
+
+// gives is the share that an object gives when it holds the value that was worked out for it.
+func (p *plane) gives(object, value string, want cutover.Share) (cutover.Share, error) {
+	gives, err := p.weigh(object, -1, value)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range p.s.rooms {
+		if gives[r] != want[r] {
+			return nil, fmt.Errorf("%s can't give %s %d basis points: it splits between %v", object, r, want[r], gives)
+		}
+	}
+	return gives, nil
+}
+
+// whole is the value of an object that holds the whole split.
+func (p *plane) whole(st *seat, want cutover.Share) (string, error) {
+	if p.of == runbooks.MediumSplitter {
+		return splitText(p.s.rooms, want), nil
+	}
+	n, unit := want[st.route.spec.Key.Of], st.route.unit()
+	if n%unit != 0 {
+		return "", fmt.Errorf("can't hold %d.%02d %%: its unit is %d.%02d %%", n/100, n%100, unit/100, unit%100)
+	}
+	return strconv.Itoa(n / unit), nil
 }
 
 func change(h cutover.Held, after string, gives cutover.Share) cutover.Change {
@@ -198,7 +220,7 @@ func (p *plane) shapeMembers(st *seat, held []cutover.Held, want cutover.Share) 
 	if err != nil {
 		return nil, err
 	}
-	was := cutover.SeatShares(held)[st.id]
+	was := shareOf(held)
 	var waves [4][]cutover.Change
 	left := 0 // what serves when all that falls has fallen
 	for _, h := range held {
@@ -228,6 +250,19 @@ func (p *plane) shapeMembers(st *seat, held []cutover.Held, want cutover.Share) 
 		}
 	}
 	return out, nil
+}
+
+// shareOf is what the live objects of one seat give.
+func shareOf(held []cutover.Held) cutover.Share {
+	sums := cutover.Share{}
+	for i := range held {
+		if held[i].Live {
+			for room, w := range held[i].Weights {
+				sums[room] += w
+			}
+		}
+	}
+	return cutover.ShareOf(sums)
 }
 
 // waveOf is the wave of a change, by whether the weight rises and whether its room gains.

@@ -41,6 +41,7 @@ type Options struct {
 	Journal   cutover.Journal // nil: memory
 	Run       string          // the run's name, "": by its start, as MMDD-01
 	Version   string          // of the program, in the journal
+	Plan      *cutover.Sealed // of the rooms as they are at the start, made by Prepare; nil: Run makes it
 
 	// Show hears what the engine shows, beside the timeline; nil: nobody.
 	Show cutover.Show
@@ -174,7 +175,7 @@ func (s *Sim) Wall() time.Time { return s.wall.Add(s.now.Duration()) }
 func (s *Sim) Shares() map[cutover.Seat]cutover.Share {
 	m := map[cutover.Seat]cutover.Share{}
 	for _, st := range s.seats {
-		if sh, ok := cutover.SeatShares(st.listing())[st.id]; ok {
+		if sh := st.share(); sh != nil {
 			m[st.id] = sh
 		}
 	}

@@ -300,7 +300,7 @@ func (p *plane) comeAndGo(st *seat, room int, kind string, n int) bool {
 	case "sick":
 		for _, o := range gone {
 			o.live = false
-			o.changed()
+			p.touched(o)
 		}
 	case "leave", "replace":
 		st.objects = slices.DeleteFunc(st.objects, func(o *object) bool { return slices.Contains(gone, o) })
@@ -311,7 +311,7 @@ func (p *plane) comeAndGo(st *seat, room int, kind string, n int) bool {
 		for i := range n {
 			o := p.s.addInstance(p, st, room, first+i+1)
 			o.weights, _ = p.weigh(o.name, room, o.value)
-			o.changed()
+			p.touched(o)
 		}
 	}
 	return n > 0
