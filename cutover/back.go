@@ -165,7 +165,12 @@ func (e *engine) backTurn(target *Target) {
 	b := &e.backing
 	in := backInput{room: e.plan.To, low: cloneSet(e.set), high: cloneSet(e.set), slack: slack}
 	rates := e.liveRates()
-	in.left = func(set map[Seat]Share) int { return e.comp.In(e.plan.To, set, rates) }
+	var states []*tried
+	in.state = func(set map[Seat]Share) backState {
+		states = append(states, e.comp.newTried(e.plan.To, set, rates))
+		return states[len(states)-1]
+	}
+	defer func() { e.comp.giveBack(states...) }()
 	goals := map[Seat]map[string]string{}
 	final := cloneSet(e.set)
 	undoing := e.mayLand(&in)

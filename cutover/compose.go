@@ -37,7 +37,9 @@ type Composer struct {
 	matrix []float64 // entered × serving room
 	spare  []float64
 	order  []int
-	scraps [3]Composed // for comparing a few states
+	scraps [3]Composed        // for comparing a few states
+	seatAt map[Seat]seatPlace // nil: to be found
+	forks  []*Composer        // to be used again
 }
 
 // routeFlow is a route with a split. to is its transition: rooms × rooms, the part of the requests in the row's room that it
@@ -52,6 +54,8 @@ type routeFlow struct {
 	to     []float64
 	once   []float64 // not ByRoom: the one row
 	known  bool
+
+	entries []int // that it has part in, once findSeats was there
 }
 
 // seatFlow is what a seat holds and carries now.

@@ -216,6 +216,42 @@ func TestComposeSumsToWhole(t *testing.T) {
 	}
 }
 
+// TestTriedIsComposed: trying single seats, in the memory of a state tried before, says what composing all of them says.
+func TestTriedIsComposed(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	for range 1000 {
+		p, set, rates := randomCase(r, 2+r.IntN(3))
+		c, rooms := NewComposer(p), p.Rooms
+		seats := sortedSeats(set)
+		if len(seats) == 0 {
+			continue
+		}
+		for range 3 {
+			room := rooms[r.IntN(len(rooms))].Name
+			state := c.newTried(room, set, rates)
+			for range 10 {
+				seat := seats[r.IntN(len(seats))]
+				if got := state.share(seat); !sameShare(got, set[seat]) {
+					t.Fatalf("%s holds %v in the state, want %v", seat, got, set[seat])
+				}
+				if r.IntN(6) == 0 {
+					delete(set, seat)
+				} else {
+					set[seat] = set[seats[r.IntN(len(seats))]]
+				}
+				if set[seat] == nil {
+					delete(set, seat)
+				}
+				state.put(seat, set[seat])
+				if got, want := state.left(), c.In(room, set, rates); got != want {
+					t.Fatalf("%s of %v: tried %d, composed %d", room, set, got, want)
+				}
+			}
+			c.giveBack(state)
+		}
+	}
+}
+
 // A seat that gives a room more never gives that room less of everything, where no layer turns requests round: every seat
 // gives its own room at least as much as the others do.
 func TestComposeIsMonotone(t *testing.T) {

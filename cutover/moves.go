@@ -26,16 +26,25 @@ type backMove struct {
 	whole bool
 }
 
-// backInput is what the order is worked out from. left is the composed share of the room being left. low is what the seats hold
-// if all that is under way lands, high if what lowers does not land, or isn't seen yet.
+// backInput is what the order is worked out from. low is what the seats hold if all that is under way lands, high if what lowers
+// does not land, or isn't seen yet.
 type backInput struct {
-	left      func(set map[Seat]Share) int
+	state     func(set map[Seat]Share) backState
 	room      Room
 	low, high map[Seat]Share
 	cands     []backCandidate // sorted by seat
 	aim       int
 	slack     int
-	patient   bool // something that lowers isn't seen yet: nothing goes further below than the slack until then
+
+	lowState, highState backState // low and high, when backMoves has begun
+	patient             bool      // something that lowers isn't seen yet: nothing goes further below than the slack until then
+}
+
+// backState is a state of the seats in which shares are tried. left is the composed share of the room being left.
+type backState interface {
+	share(seat Seat) Share
+	put(seat Seat, share Share)
+	left() int
 }
 
 // backMoves is the next turn: nil when everything that could go is busy.
@@ -49,6 +58,7 @@ func backMoves(in backInput) []backMove {
 		}
 		return 0
 	})
+	in.lowState, in.highState = in.state(in.low), in.state(in.high)
 	if moves := in.lower(in.aim); len(moves) > 0 {
 		return moves
 	}
@@ -58,28 +68,28 @@ func backMoves(in backInput) []backMove {
 	if moves := in.neutral(); len(moves) > 0 {
 		return moves
 	}
-	in.patient = in.left(in.high) > in.left(in.low)
-	return in.lower(in.left(in.low) - 1)
+	in.patient = in.highState.left() > in.lowState.left()
+	return in.lower(in.lowState.left() - 1)
 }
 
 // lower takes candidates that lower the share until it is at most aim.
 func (in *backInput) lower(aim int) []backMove {
-	cur := cloneSet(in.low)
-	now := in.left(cur)
+	cur := in.state(in.low)
+	now := cur.left()
 	if now <= aim {
 		return nil
 	}
-	floor := in.aim - in.slack
+	floor, low, high := in.aim-in.slack, in.lowState.left(), in.highState.left()
 	var moves []backMove
 	for _, c := range in.cands {
-		if c.busy || now <= aim || in.alone(c, false, false) {
+		if c.busy || now <= aim || in.tried(in.lowState, c) > low || in.tried(in.highState, c) > high {
 			continue
 		}
-		was := cur[c.seat]
-		cur[c.seat] = c.goal
-		after := in.left(cur)
+		was := cur.share(c.seat)
+		cur.put(c.seat, c.goal)
+		after := cur.left()
 		if after >= now {
-			cur[c.seat] = was
+			cur.put(c.seat, was)
 			continue
 		}
 		if after >= floor {
@@ -87,64 +97,64 @@ func (in *backInput) lower(aim int) []backMove {
 			continue
 		}
 		if in.patient {
-			cur[c.seat] = was // what waits to be seen may be raised then
+			cur.put(c.seat, was) // what waits to be seen may be raised then
 			continue
 		}
 		part, ok := in.part(cur, c, was, floor, false)
 		if !ok {
-			cur[c.seat] = c.goal
+			cur.put(c.seat, c.goal)
 			moves, now = append(moves, backMove{c.seat, c.goal, true}), after
 			continue
 		}
-		cur[c.seat] = part
-		moves, now = append(moves, backMove{c.seat, part, false}), in.left(cur)
+		cur.put(c.seat, part)
+		moves, now = append(moves, backMove{c.seat, part, false}), cur.left()
 	}
 	return moves
 }
 
-// alone tells whether a candidate, by itself, doesn't do what its turn wants: the writes of a turn land in any order, so each must
-// lower (or raise) from what is held now and from what may still land; beside others, none may raise past the aim.
-func (in *backInput) alone(c backCandidate, raising, others bool) bool {
-	for _, set := range []map[Seat]Share{in.low, in.high} {
-		was, now := set[c.seat], in.left(set)
-		set[c.seat] = c.goal
-		after := in.left(set)
-		set[c.seat] = was
-		if raising && (after < now || others && after > in.aim) || !raising && after > now {
-			return true
-		}
-	}
-	return false
+// tried is what the share becomes if a candidate alone goes to its goal: the writes of a turn land in any order, so each must lower
+// (or raise) by itself, from what is held now and from what may still land.
+func (in *backInput) tried(state backState, c backCandidate) int {
+	was := state.share(c.seat)
+	state.put(c.seat, c.goal)
+	after := state.left()
+	state.put(c.seat, was)
+	return after
 }
 
 // raise takes candidates that raise the share, as long as it stays at or below aim even if nothing that lowers has landed.
 func (in *backInput) raise() []backMove {
-	cur := cloneSet(in.high)
-	now := in.left(cur)
+	cur := in.state(in.high)
+	now := cur.left()
 	if now >= in.aim {
 		return nil
 	}
+	low, high := in.lowState.left(), in.highState.left()
 	var moves []backMove
 	for _, c := range in.cands {
-		if c.busy || in.alone(c, true, len(moves) > 0) {
+		if c.busy {
 			continue
 		}
-		was := cur[c.seat]
-		cur[c.seat] = c.goal
-		after := in.left(cur)
+		fromLow, fromHigh := in.tried(in.lowState, c), in.tried(in.highState, c)
+		if fromLow < low || fromHigh < high || len(moves) > 0 && max(fromLow, fromHigh) > in.aim { // beside others none may raise past the aim
+			continue
+		}
+		was := cur.share(c.seat)
+		cur.put(c.seat, c.goal)
+		after := cur.left()
 		switch {
 		case after <= now:
-			cur[c.seat] = was
+			cur.put(c.seat, was)
 		case after <= in.aim:
 			moves, now = append(moves, backMove{c.seat, c.goal, true}), after
 		default:
 			part, ok := in.part(cur, c, was, in.aim, true)
 			if !ok {
-				cur[c.seat] = was
+				cur.put(c.seat, was)
 				continue
 			}
-			cur[c.seat] = part
-			moves, now = append(moves, backMove{c.seat, part, false}), in.left(cur)
+			cur.put(c.seat, part)
+			moves, now = append(moves, backMove{c.seat, part, false}), cur.left()
 		}
 	}
 	return moves
@@ -153,26 +163,22 @@ func (in *backInput) raise() []backMove {
 // neutral takes what changes nothing by itself now.
 func (in *backInput) neutral() []backMove {
 	var moves []backMove
-	low, high := cloneSet(in.low), cloneSet(in.high)
-	lowNow, highNow := in.left(low), in.left(high)
+	low, high := in.state(in.low), in.state(in.high)
+	lowNow, highNow := low.left(), high.left()
 	for _, c := range in.cands {
-		if c.busy {
+		if c.busy || in.tried(low, c) != lowNow || in.tried(high, c) != highNow {
 			continue
 		}
-		lowWas, highWas := low[c.seat], high[c.seat]
-		low[c.seat], high[c.seat] = c.goal, c.goal
-		if in.left(low) == lowNow && in.left(high) == highNow {
-			moves = append(moves, backMove{c.seat, c.goal, true})
-			continue
-		}
-		low[c.seat], high[c.seat] = lowWas, highWas
+		low.put(c.seat, c.goal)
+		high.put(c.seat, c.goal)
+		moves = append(moves, backMove{c.seat, c.goal, true})
 	}
 	return moves
 }
 
 // part is a share between was and the goal, in whole percents, that brings the composed share as near to bound as it may:
 // not below it (lowering), not above it (raising). False if no whole percent does.
-func (in *backInput) part(cur map[Seat]Share, c backCandidate, was Share, bound int, raising bool) (Share, bool) {
+func (in *backInput) part(cur backState, c backCandidate, was Share, bound int, raising bool) (Share, bool) {
 	from, to := was[in.room], c.goal[in.room]
 	dir := sign(to - from)
 	var best Share
@@ -180,10 +186,10 @@ func (in *backInput) part(cur map[Seat]Share, c backCandidate, was Share, bound 
 	for lo <= hi {
 		mid := (lo + hi) / 2
 		sh := between(was, c.goal, in.room, from+dir*mid*100)
-		cur[c.seat] = sh
-		ok := in.left(cur) >= bound
+		cur.put(c.seat, sh)
+		ok := cur.left() >= bound
 		if raising {
-			ok = in.left(cur) <= bound
+			ok = cur.left() <= bound
 		}
 		if ok {
 			best, lo = sh, mid+1
@@ -191,7 +197,7 @@ func (in *backInput) part(cur map[Seat]Share, c backCandidate, was Share, bound 
 			hi = mid - 1
 		}
 	}
-	cur[c.seat] = was
+	cur.put(c.seat, was)
 	return best, best != nil
 }
 

@@ -12,6 +12,15 @@ func twoLayers(set map[Seat]Share) int {
 	return (n*c + (Whole-n)*g) / Whole
 }
 
+// mapState is a state in which everything is worked out again each time.
+type mapState map[Seat]Share
+
+func layers(set map[Seat]Share) backState { return mapState(cloneSet(set)) }
+
+func (m mapState) share(s Seat) Share   { return m[s] }
+func (m mapState) put(s Seat, sh Share) { m[s] = sh }
+func (m mapState) left() int            { return twoLayers(m) }
+
 func sh(cloud int) Share { return Share{"cloud": cloud, "home": Whole - cloud} }
 
 // TestBackMoves goes back between random states of two layers, the writes landing in any order, and holds what ENGINE §7 promises:
@@ -37,7 +46,7 @@ func TestBackMoves(t *testing.T) {
 			if turns > 400 {
 				t.Fatalf("trial %d: %v → %v doesn't end: stands at %v", trial, start, aim, state)
 			}
-			in := backInput{left: twoLayers, room: "cloud", low: cloneSet(state), high: cloneSet(state), aim: aim, slack: slack}
+			in := backInput{state: layers, room: "cloud", low: cloneSet(state), high: cloneSet(state), aim: aim, slack: slack}
 			for _, s := range seats {
 				if state[s]["cloud"] != goal[s]["cloud"] {
 					fast := T(0)

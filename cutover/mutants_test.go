@@ -77,7 +77,7 @@ var mutants = []mutant{
 		run: "TestTakenOverPacesBesideNothing",
 	}, {
 		name: "going back lowers on and on while nothing is seen", file: "moves.go",
-		old: "in.patient = in.left(in.high) > in.left(in.low)", new: "in.patient = false",
+		old: "in.patient = in.highState.left() > in.lowState.left()", new: "in.patient = false",
 		run: "TestBackOvershootsFivePointsAtMost",
 	}, {
 		name: "an instance born since keeps its default weight", file: "goals.go",
