@@ -19,6 +19,7 @@ var struck = []string{
 	"consul cloud down at T for D", "consul home down at T for D", "room cloud down at T for D", "freeze server home at T for D", "probe cloud fails at T for D",
 	"slow api home 3s at T for D", "slow api home 9s at T for D", "hang writes at T for D", "hang write N for 30s", "late write N 8s", "late write N 3s",
 	"lost reply at write N", "lost write at write N", "fail write N", "fail writes at T for D", "kill at write N", "kill at record R", "kill before record R", "kill at T",
+	"throttle writes D at T", "throttle write N D", "hang reads at T for D", "lock freed at T",
 	"lock lost at T", "lock stalls at T", "journal full at T for D", "journal stalls D at T", "journal fails at record R", "journal unanswered at record R",
 }
 

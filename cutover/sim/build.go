@@ -210,6 +210,9 @@ func (r *route) provider() string {
 func (s *Sim) addPlane(p cutover.Plane, of runbooks.Medium, takes cutover.T, has func(*seat) bool) {
 	q := &plane{s: s, name: p.Name, of: of, Plane: p, takes: takes + s.rnd.span(0, takes/2)}
 	q.TimeOut, q.Workers = 5*cutover.Second, 4
+	if s.o.Limits != nil {
+		s.o.Limits(&q.Plane)
+	}
 	for _, st := range s.seats {
 		if !has(st) {
 			continue

@@ -46,6 +46,16 @@ func (s *Sim) slow(p *plane) cutover.T {
 	return 0
 }
 
+// hangs is how long a worker that lists a plane's objects doesn't come back; 0: it isn't held up.
+func (s *Sim) hangs(p *plane) cutover.T {
+	for _, f := range s.faults {
+		if f.on && f.kind == "hang reads" && (f.in == "" || f.in == p.name || f.in == p.Room) {
+			return f.d
+		}
+	}
+	return 0
+}
+
 func (s *Sim) loadFactor() float64 {
 	v := 1.0
 	for _, f := range s.faults {

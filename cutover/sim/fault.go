@@ -61,11 +61,14 @@ var faultForms = []faultForm{
 	{"slow", "slow api PLANE D", "its requests take D"},
 	{"hang", "hang write W", "the request's worker doesn't come back for 10 s, or for D: the write lands then"},
 	{"hang", "hang writes", "the same for every write from then on"},
+	{"hang reads", "hang reads", "the workers of all listings don't come back so: for 10 s, or for D"},
 	{"late", "late write W D", "no answer; the write lands D later"},
 	{"lose reply", "lost reply", "the write is made, its answer lost"},
 	{"lose write", "lost write", "the write isn't made, and there is no answer"},
 	{"fail", "fail write W", "the server answers 500"},
 	{"fail", "fail writes", "the same for every write from then on"},
+	{"throttle", "throttle write W D", "the server answers 429 and asks to wait D"},
+	{"throttle", "throttle writes D", "the same for every write until D is over"},
 	{"kill", "kill", "kill -9 of the process; another one takes over"},
 	{"kill before", "kill before record W", "the same, and the record is lost"},
 	{"foreign", "foreign SEAT P", "somebody else gives the seat this share"},
@@ -75,6 +78,7 @@ var faultForms = []faultForm{
 	{"leave", "leave N ROUTE", "so many instances go"},
 	{"sick", "sick N ROUTE", "so many instances fail their checks"},
 	{"lock lost", "lock lost", "the session behind the lock ends"},
+	{"lock freed", "lock freed", "somebody deletes it: another process may have it at once"},
 	{"lock stalls", "lock stalls", "its renewals hang"},
 	{"journal full", "journal full", "the journal's disk is full"},
 	{"journal stalls", "journal stalls D", "the journal's disk stands still for D"},
@@ -103,6 +107,7 @@ func FaultHelp() string {
 //	lost reply at write 4
 //	hang write 5 for 10s
 //	hang writes at 5m for 1m in cloud
+//	throttle writes 30s at 12m in alidns
 //	foreign gw@home 33% at 8m
 //	replace half gw at 10m
 //

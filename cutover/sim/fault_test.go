@@ -2,6 +2,7 @@ package sim
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -28,6 +29,11 @@ func TestParseFault(t *testing.T) {
 		{"hang write 5", Fault{kind: "hang", at: never, write: 5, writes: 1, d: 10 * cutover.Second}},
 		{"hang write 5 for 30s", Fault{kind: "hang", at: never, write: 5, writes: 1, d: 30 * cutover.Second}},
 		{"hang writes at 5m for 1m in cloud", Fault{kind: "hang", at: 5 * cutover.Minute, span: cutover.Minute, d: cutover.Minute, in: "cloud"}},
+		{"hang reads at 5m in home/keys", Fault{kind: "hang reads", at: 5 * cutover.Minute, d: 10 * cutover.Second, in: "home/keys"}},
+		{"hang reads at 5m for 1m", Fault{kind: "hang reads", at: 5 * cutover.Minute, span: cutover.Minute, d: cutover.Minute}},
+		{"throttle write 5 20s", Fault{kind: "throttle", at: never, write: 5, writes: 1, d: 20 * cutover.Second}},
+		{"throttle writes 20s at 5m in alidns", Fault{kind: "throttle", at: 5 * cutover.Minute, span: 20 * cutover.Second, d: 20 * cutover.Second, in: "alidns"}},
+		{"lock freed at 9m", Fault{kind: "lock freed", at: 9 * cutover.Minute}},
 		{"late write 5 8s", Fault{kind: "late", at: never, write: 5, writes: 1, d: 8 * cutover.Second}},
 		{"room cloud down at 5m", Fault{kind: "room", room: "cloud", at: 5 * cutover.Minute}},
 		{"freeze server home at 90s", Fault{kind: "server", room: "home", at: 90 * cutover.Second}},
@@ -209,6 +215,7 @@ var strikes = []struct {
 	{"probe cloud fails at 1m", func(s *Sim) bool { return s.probeError(s.to) != nil }},
 	{"plane alidns down at 1m", func(s *Sim) bool { return s.down("alidns", "plane") && !s.down("alidns/ttl", "plane") }},
 	{"slow api home 3s at 1m", func(s *Sim) bool { return s.slow(s.planes[0]) == 3*cutover.Second }},
+	{"hang reads at 1m in home/keys", func(s *Sim) bool { return s.hangs(s.planes[0]) == 10*cutover.Second && s.hangs(s.planes[1]) == 0 }},
 	{"foreign gw@home 33% at 1m", func(s *Sim) bool { return cloudShare(s, gwHome) == 3300 }},
 	{"foreign gateway/rules/main = 44 at 1m in home", func(s *Sim) bool { return cloudShare(s, gwHome) == 4400 }},
 	{"join 2 im at 1m", func(s *Sim) bool { return len(s.bySeat[imHome].objects) == 12 }},
@@ -254,6 +261,9 @@ func TestWriteFaults(t *testing.T) {
 		{"lost reply at write 1", cutover.Unknown, 5 * s, 0},
 		{"lost write at write 1", cutover.Unknown, 5 * s, -1},
 		{"fail write 1", cutover.Failed, 0, -1},
+		{"throttle write 1 9s", cutover.Failed, 0, -1},
+		{"throttle writes 9s at 1s", cutover.Failed, 0, -1},
+		{"throttle writes 900ms at 1s", cutover.Done, 0, 0},
 		{"late write 1 3s", cutover.Done, 3 * s, 3 * s},
 		{"late write 1 8s", cutover.Unknown, 5 * s, 8 * s},
 		{"late write 1 1h", cutover.Unknown, 5 * s, 15 * s},
@@ -309,4 +319,79 @@ func sendOne(t *testing.T, s *Sim) (what cutover.What, took, landed time.Duratio
 		return what, took, -1
 	}
 	return what, took, (s.landings[0].At - sent).Duration()
+}
+
+// TestThrottleSaysHowLong: a refused write says how long its server wants to be left alone: what is left of the time, or all of it.
+func TestThrottleSaysHowLong(t *testing.T) {
+	for fault, want := range map[string]cutover.T{"throttle write 1 9s": 9 * cutover.Second, "throttle writes 9s at 1s": 8 * cutover.Second} {
+		s := newTest(t, "climb", Options{}, fault)
+		w := s.World()
+		s.Advance(2 * cutover.Second)
+		pl := testPlane(t, w, "home/keys")
+		st := s.bySeat[gwHome]
+		waves, err := st.plane.shape(st, st.listing(), s.split(500))
+		if err != nil {
+			t.Fatal(err)
+		}
+		outs := pl.Medium.Write(context.Background(), cutover.Fence{}, waves[0])
+		if len(outs) != 1 || outs[0].What != cutover.Failed || outs[0].RetryAfter != want {
+			t.Errorf("%q: %+v; want it failed, and to be tried again after %s", fault, outs, want.Duration())
+		}
+	}
+}
+
+// TestReadsHang: a listing that hangs comes to nothing, and not before its time is over.
+func TestReadsHang(t *testing.T) {
+	s := newTest(t, "climb", Options{}, "hang reads at 1s for 12s")
+	w := s.World()
+	s.Advance(2 * cutover.Second)
+	pl := testPlane(t, w, "home/keys")
+	sent, came := w.Clock.Now(), cutover.T(0)
+	w.Clock.Go(1, pl.TimeOut, func(ctx context.Context) any {
+		_, err := pl.Medium.Read(ctx, pl.Seats)
+		return err
+	})
+	for came == 0 {
+		for _, e := range w.Clock.Next(cutover.Never) {
+			if e.Reply != nil {
+				if came = e.Reply.At; e.Reply.Value == nil {
+					t.Error("it is listed all the same")
+				}
+			}
+		}
+	}
+	if came-sent != 12*cutover.Second {
+		t.Errorf("its worker comes back after %s; want 12 s", (came - sent).Duration())
+	}
+}
+
+// TestLockFreed: nobody waits for a lock that somebody deleted; one that is lost is kept from others for its delay.
+func TestLockFreed(t *testing.T) {
+	for fault, held := range map[string]bool{"lock lost at 2s": true, "lock freed at 2s": false} {
+		s := newTest(t, "climb", Options{}, fault)
+		lock := s.World().Locks[0].Lock
+		claim := cutover.Claim{Run: "r", Resume: true}
+		if _, err := lock.Take(context.Background(), claim); err != nil {
+			t.Fatal(err)
+		}
+		s.Advance(3 * cutover.Second)
+		if _, err := lock.Take(context.Background(), claim); errors.Is(err, cutover.ErrHeld) != held {
+			t.Errorf("%q: another may have it: %v; want it kept: %v", fault, err, held)
+		}
+	}
+}
+
+// TestJournalFails: what fails isn't there, what is unanswered is; both are unknown.
+func TestJournalFails(t *testing.T) {
+	for fault, there := range map[string]int{"journal fails at 1s": 1, "journal unanswered at 1s": 2} {
+		s := newTest(t, "climb", Options{}, fault)
+		j := s.World().Journal
+		s.Advance(2 * cutover.Second)
+		first := j.Append(context.Background(), []cutover.Record{{Seq: 1}})
+		second := j.Append(context.Background(), []cutover.Record{{Seq: 2}})
+		rs, _, err := j.Read(context.Background())
+		if !errors.Is(first, cutover.ErrOutcomeUnknown) || second != nil || err != nil || len(rs) != there {
+			t.Errorf("%q: %v, then %v, and %d records are there (%v); want the first unknown, and %d", fault, first, second, len(rs), err, there)
+		}
+	}
 }

@@ -250,7 +250,11 @@ func (f *Fault) last() {
 	switch f.kind {
 	case "journal stalls":
 		f.span = f.d
-	case "hang":
+	case "throttle":
+		if f.write == 0 {
+			f.span = f.d
+		}
+	case "hang", "hang reads":
 		f.d = f.span
 		if f.write == 0 {
 			f.d = max(f.d, usualHang)
@@ -269,7 +273,7 @@ func (f *Fault) last() {
 // ofWrite tells whether the fault is about what becomes of a request that writes.
 func (f *Fault) ofWrite() bool {
 	switch f.kind {
-	case "hang", "late", "lose reply", "lose write", "fail":
+	case "hang", "late", "lose reply", "lose write", "fail", "throttle":
 		return true
 	}
 	return false

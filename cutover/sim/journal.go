@@ -55,7 +55,7 @@ func (j *runnerJournal) Append(ctx context.Context, rs []cutover.Record) error {
 	switch {
 	case f.how == "full" && hasForward(rs):
 		return fmt.Errorf("append %d records: %w", len(rs), cutover.ErrNoSpace)
-	case f.how == "lose":
+	case f.how == "fails":
 		return fmt.Errorf("append %d records: %w", len(rs), cutover.ErrOutcomeUnknown)
 	}
 	if err := j.to.Append(ctx, rs); err != nil {

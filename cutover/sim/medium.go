@@ -38,6 +38,7 @@ var (
 	errUnreachable = errors.New("no connection")
 	errNoAnswer    = fmt.Errorf("no answer in time: %w", cutover.ErrOutcomeUnknown)
 	errServer      = errors.New("the server answered 500")
+	errThrottled   = errors.New("the server answered 429")
 	errBeside      = errors.New("rolled back beside another change")
 )
 
@@ -50,6 +51,10 @@ func (m *medium) Read(ctx context.Context, seats []cutover.Seat) ([]cutover.Held
 	if m.unreachable() {
 		m.r.takes(m.TimeOut)
 		return nil, fmt.Errorf("read %s: %w", m.name, errUnreachable)
+	}
+	if d := m.s.hangs(m.plane); d > 0 { // the worker itself doesn't come back
+		m.r.takes(d)
+		return nil, fmt.Errorf("read %s: no answer within %s", m.name, quick(m.TimeOut))
 	}
 	if d := m.s.slow(m.plane); d > 0 {
 		if m.r.takes(d); d > m.TimeOut {
@@ -147,11 +152,13 @@ func (m *medium) Write(ctx context.Context, f cutover.Fence, changes []cutover.C
 	if err := ctx.Err(); err != nil {
 		return all(outs, cutover.Failed, fmt.Errorf("not sent: %w", err))
 	}
-	if len(changes) > m.MaxChanges {
-		return all(outs, cutover.Failed, fmt.Errorf("%s takes %d changes at once, not %d", m.name, m.MaxChanges, len(changes)))
+	if err := m.tooLarge(changes); err != nil {
+		return all(outs, cutover.Failed, err)
 	}
 	s := m.s
 	s.writes++
+	s.sent = append(s.sent, Sent{At: s.now, Runner: m.r.n + 1, Plane: m.name, Changes: changes})
+	defer m.answers(len(s.sent) - 1)
 	w := s.writeFault(m.plane, s.writes)
 	defer s.strikeAtWrite(m.r, s.writes)
 	m.r.takes(m.takes)
@@ -177,12 +184,40 @@ func (m *medium) Write(ctx context.Context, f cutover.Fence, changes []cutover.C
 	return outs
 }
 
+// tooLarge refuses what the server wouldn't take.
+func (p *plane) tooLarge(changes []cutover.Change) error {
+	if len(changes) > p.MaxChanges {
+		return fmt.Errorf("%s takes %d changes at once, not %d", p.name, p.MaxChanges, len(changes))
+	}
+	bytes := 0
+	for _, c := range changes {
+		bytes += len(c.Object) + len(c.After)
+	}
+	if p.MaxBytes > 0 && bytes > p.MaxBytes {
+		return fmt.Errorf("%s takes %d bytes at once, not %d", p.name, p.MaxBytes, bytes)
+	}
+	return nil
+}
+
+// answers notes when the worker of a request that was sent comes back.
+func (m *medium) answers(sent int) {
+	if m.r.call != nil {
+		m.s.sent[sent].Answered = m.s.now + m.r.call.takes
+	}
+}
+
 // disturbed sends a request that a fault meets.
 func (m *medium) disturbed(w treat, limit cutover.T, f cutover.Fence, changes []cutover.Change, outs []cutover.Outcome) []cutover.Outcome {
 	all(outs, cutover.Unknown, errNoAnswer)
 	switch w.how {
 	case "fail":
 		return all(outs, cutover.Failed, errServer)
+	case "throttle":
+
+		for i := range all(outs, cutover.Failed, errThrottled) {
+			outs[i].RetryAfter = w.d
+		}
+		return outs
 	case "lose reply":
 		m.apply("run", f, changes, make([]cutover.Outcome, len(changes)))
 		m.r.takes(limit)

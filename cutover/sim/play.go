@@ -158,6 +158,7 @@ func (s *Sim) takeOver(ctx context.Context, start cutover.Start, out *Outcome) (
 		return nil, nil
 	}
 	if p.Plan != nil && (start.Plan == nil || p.Plan.Hash() == start.Plan.Hash()) {
+		s.left = p
 		return &cutover.Start{Run: s.o.Run, Why: "takeover"}, nil
 	}
 	s.Advance(leaseTTL + lockDelay)
@@ -237,6 +238,9 @@ func (r *Runner) hear(rec *cutover.Record) {
 	s := r.s
 	watch := cutover.T(s.o.Watch)
 	switch {
+	case rec.Run != nil && s.left != nil:
+		r.inherit(s.left)
+		s.left = nil
 	case rec.Asked != nil:
 		r.asked++
 		if w := rec.Asked.What; (w == "approve" || w == "ask") && s.o.ApproveAfter >= 0 {
@@ -251,6 +255,22 @@ func (r *Runner) hear(rec *cutover.Record) {
 		r.stopAfter(watch)
 	case rec.Phase != nil || rec.Answered != nil || rec.Command != nil:
 		r.stop++ // it goes on
+	}
+}
+
+// inherit is how people come to know what a process took over: the questions that are open are asked again, and a frozen run waits for
+// them as it did. It has its locks by now, and is ready when it has looked around.
+func (r *Runner) inherit(p *cutover.Progress) {
+	at := r.s.now + leaseTTL
+	r.s.at(at, func() {
+		for i := range p.Asked {
+			if !r.dead {
+				r.hear(&cutover.Record{Asked: &p.Asked[i]})
+			}
+		}
+	})
+	if p.Phase == cutover.PhaseFrozen || p.Phase == cutover.PhaseResting {
+		r.stopAfter(cutover.T(r.s.o.Watch))
 	}
 }
 

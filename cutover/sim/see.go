@@ -86,8 +86,8 @@ func (s *Sim) counted(st *seat) reading {
 		}
 		all /= float64(len(st.route.seats))
 	}
-	if all < 1e-6 {
-		return unknown(cutover.NoData)
+	if all < 1e-6 { // its source answers, and counts nothing
+		all = 0
 	}
 	return known(all)
 }

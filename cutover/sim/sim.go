@@ -33,15 +33,16 @@ type Options struct {
 	Watch        time.Duration // how long a guarded rest or a frozen run is watched before the process is stopped, 0: 10 minutes
 	Limit        time.Duration // the run is given up after so much virtual time, 0: 30 days
 
-	Instances map[string]int  // instances of an upstream or a service in each room, by route; others have 4
-	Shares    map[string]int  // basis points of the run's destination at the start, by route or seat; others: see startShare
-	Rate      float64         // of requests, as a part of the declared peak, 0: 0.15, as in a night
-	Lag       time.Duration   // replication delay when nothing is wrong, 0: some 40 ms, by the seed
-	Samples   bool            // hand over every sample by itself, not pieces
-	Journal   cutover.Journal // nil: memory
-	Run       string          // the run's name, "": by its start, as MMDD-01
-	Version   string          // of the program, in the journal
-	Plan      *cutover.Sealed // of the rooms as they are at the start, made by Prepare; nil: Run makes it
+	Instances map[string]int         // instances of an upstream or a service in each room, by route; others have 4
+	Shares    map[string]int         // basis points of the run's destination at the start, by route or seat; others: see startShare
+	Rate      float64                // of requests, as a part of the declared peak, 0: 0.15, as in a night
+	Lag       time.Duration          // replication delay when nothing is wrong, 0: some 40 ms, by the seed
+	Limits    func(p *cutover.Plane) // changes a plane's limits (MaxChanges, MaxBytes, Workers …) as it is made; nil: the usual ones
+	Samples   bool                   // hand over every sample by itself, not pieces
+	Journal   cutover.Journal        // nil: memory
+	Run       string                 // the run's name, "": by its start, as MMDD-01
+	Version   string                 // of the program, in the journal
+	Plan      *cutover.Sealed        // of the rooms as they are at the start, made by Prepare; nil: Run makes it
 
 	// Show hears what the engine shows, beside the timeline; nil: nobody.
 	Show cutover.Show
@@ -64,6 +65,15 @@ type Landing struct {
 	By            string // "run" or "somebody else"
 	// Share is the composed share of the run's destination right after, by what is set, in basis points.
 	Share int
+}
+
+// Sent is one request that writes, as it left its process.
+type Sent struct {
+	At       cutover.T // since the start
+	Answered cutover.T // when its worker comes back, since the start
+	Runner   int       // which process, from 1
+	Plane    string
+	Changes  []cutover.Change // not to be changed
 }
 
 // Sim is a pair of rooms (or more) with one run in them. It belongs to one goroutine.
@@ -90,7 +100,9 @@ type Sim struct {
 	faults   []*fault
 	journal  *journal
 	runners  []*Runner
-	writes   int // requests to write that were sent, by any runner
+	left     *cutover.Progress // what a killed process left, until another has taken it over
+	writes   int               // requests to write that were sent, by any runner
+	sent     []Sent
 	landings []Landing
 	timeline []Happened
 }
@@ -211,6 +223,9 @@ func (s *Sim) Seen(seat cutover.Seat) map[cutover.Room]float64 {
 
 // Writes is every write that changed something, in order.
 func (s *Sim) Writes() []Landing { return s.landings }
+
+// Sent is every request that writes, in the order in which they were sent, whatever became of them.
+func (s *Sim) Sent() []Sent { return s.sent }
 
 // Advance lets time pass without any process: what was posted happens, the model goes on.
 func (s *Sim) Advance(d cutover.T) { s.moveTo(s.now + d) }

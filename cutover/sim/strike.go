@@ -109,7 +109,7 @@ func (s *Sim) strike(f *fault) {
 		s.findObject(&f.Fault)()
 	case "replace", "join", "leave", "sick":
 		f.fired = s.members(f)
-	case "lock lost", "lock stalls":
+	case "lock lost", "lock freed", "lock stalls":
 		f.fired = s.lockFault(f)
 	default:
 		f.begin(s)
@@ -201,6 +201,9 @@ func (s *Sim) writeFault(p *plane, n int) treat {
 			f.fired = true
 			if f.write > 0 {
 				s.happened(nil, Happened{Note: "fault: " + f.text})
+			}
+			if f.kind == "throttle" && f.on {
+				return treat{f.kind, f.since + f.span - s.now}
 			}
 			return treat{f.kind, f.d}
 		}
@@ -330,6 +333,12 @@ func (s *Sim) lockFault(f *fault) bool {
 		}
 		p.sweep()
 		for _, h := range p.held {
+			if f.kind == "lock freed" {
+				struck = struck || !h.over || h.free > s.now
+				h.end(s.now)
+				h.free = s.now
+				continue
+			}
 			if h.over {
 				continue
 			}
