@@ -43,6 +43,7 @@ type backSeat struct {
 	seat    Seat
 	plane   int
 	left    int   // changes under way
+	onWire  bool  // one of them was sent
 	toward  Share // what they lead to
 	was     Share // what may still be seen until the plane shows them
 	from    Share // what it held when going back began

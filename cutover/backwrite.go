@@ -23,7 +23,7 @@ func (e *engine) backTo(m backMove, goals map[string]string) {
 	if len(wave) == 0 {
 		return
 	}
-	s.left, s.toward, s.was = len(wave), m.share, e.set[m.seat]
+	s.left, s.onWire, s.toward, s.was = len(wave), false, m.share, e.set[m.seat]
 	e.lookOpen(wave)
 	e.backing.read = false
 	for _, cs := range Pack(pl.Plane, wave) {

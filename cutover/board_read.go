@@ -16,6 +16,17 @@ func (b *Board) Seen(now T, seat Seat) (share Share, rate float64, at T, ok bool
 	return g.share, g.rate, at, g.share != nil
 }
 
+// Quiet tells that a seat's observation is good and nothing comes through: there is no share, and nobody who could be elsewhere.
+func (b *Board) Quiet(now T, seat Seat) bool {
+	_, rate, _, ok := b.Seen(now, seat)
+	i, found := b.seenOf[seat]
+	if ok || rate > 0 || !found {
+		return false
+	}
+	g := &b.seen[i]
+	return g.fresh(b.now, g.at+pieceShift(b.now, g.put, g.every, g.again)) && g.share == nil
+}
+
 func (g *seenGauge) fresh(now, at T) bool { return g.has && !g.unknown && now-at <= staleAfter*g.every }
 
 // SeenFrom is the span that the newest share seen at a seat is true for; 0, 0 if there is none.

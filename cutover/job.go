@@ -51,6 +51,7 @@ func (e *engine) startJob(j *job) {
 	j.flying = true
 	if j.req != nil {
 		j.req.sent = true
+		e.waveBegins(j.req)
 		j.fence = e.fence(j.pl)
 		if e.p.Phase == PhaseBack && e.backing.timing.FirstWrite == 0 && j.req.intent.Purpose != Forward {
 			e.backing.timing.FirstWrite = e.now

@@ -52,7 +52,7 @@ var mutants = []mutant{
 		run: "TestBackWithdrawsWhatWaits",
 	}, {
 		name: "requests of the way forward stand in the way of going back", file: "request.go",
-		old: "pl.back = e.pumpQueue(pl, pl.back, pl.Workers)", new: "pl.back = e.pumpQueue(pl, pl.back, 1)",
+		old: "\t\treturn pl.Workers\n", new: "\t\treturn 1\n",
 		run: "TestHangingForwardDoesNotDelayBack",
 	}, {
 		name: "going back waits until nothing is unknown", file: "back.go",
@@ -95,6 +95,38 @@ var mutants = []mutant{
 		name: "a pause holds the way back", file: "verdict.go",
 		old: "j.Act == Advance && e.p.Phase != PhaseBack", new: "j.Act == Advance",
 		run: "TestAPauseDoesNotHoldTheWayBack",
+	}, {
+		name: "the worker that is kept for going back looks things up", file: "request.go",
+		old: "if j.back && j.req != nil {", new: "if j.back {",
+		run: "TestHangsAndAPerson",
+	}, {
+		name: "the way forward gets every worker", file: "request.go",
+		old: "return max(1, pl.Workers-1)", new: "return pl.Workers",
+		run: "TestHangsAndAPerson",
+	}, {
+		name: "a request that hangs keeps its worker", file: "engine.go",
+		old: "c := call{deadline: e.now + limit + 100*Millisecond, task: t}", new: "c := call{deadline: Never, task: t}",
+		run: "TestNoAnswerIsUnknown",
+	}, {
+		name: "nothing is judged while an append is under way", file: "verdict.go",
+		old: "\te.vantage = e.makeVantage()\n", new: "\tif e.out.flying > 0 {\n\t\treturn\n\t}\n\te.vantage = e.makeVantage()\n",
+		run: "TestHangsAndTheGates",
+	}, {
+		name: "an undo is sent before its intent is durable", file: "job.go",
+		old: "e.out.durable < j.req.seq:", new: "e.out.durable < j.req.seq && !j.back:",
+		run: "TestHangsAndAPerson",
+	}, {
+		name: "a full disk holds up a person's word", file: "outbox.go",
+		old: "\t\te.out.retryAt = 0\n", new: "",
+		run: "TestHangsAndAPerson",
+	}, {
+		name: "a freeze begins a name's wave", file: "phase.go",
+		old: "return slices.Contains(e.steps[r.intent.Step].onWire, r.plane)", new: "return true",
+		run: "TestHangsAndAPerson",
+	}, {
+		name: "a room that nobody is in any more is never seen to be empty", file: "verify.go",
+		old: "if from >= s.wroteAt && e.board.Quiet(e.now, s.seat) {", new: "if e.now < 0 {",
+		run: "TestHangsAndAPerson",
 	}, {
 		name: "a freeze lets waiting undos be sent", file: "request.go",
 		old: "if j.req == nil || e.withdrawn(pl, j.req, finishWaves) {", new: "if j.req != nil || j.req == nil {",

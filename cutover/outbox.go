@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // outbox is what was decided and isn't durable yet. A record is applied when it is decided; what it allows is done only when
@@ -14,6 +15,7 @@ type outbox struct {
 	need    bool  // something waits for what stands in waiting
 	durable int64 // the highest sequence number that is
 	since   T     // when the append under way was started
+	bad     T     // since when it doesn't write, as people were told; 0: it does
 	trouble string
 	retryAt T
 }
@@ -63,6 +65,31 @@ func (e *engine) flush() {
 	}, e.appended, func() { e.out.trouble = "the journal's disk doesn't answer; nothing goes forward" })
 }
 
+// patience is how long an append may take before people are told.
+const patience = Second
+
+// tellJournal says once that the journal isn't written: it is the one thing that going back waits for.
+func (e *engine) tellJournal() {
+	o := &e.out
+	stalls := o.flying > 0 && e.now >= o.since+patience
+	switch {
+	case o.bad > 0:
+	case stalls || o.trouble != "":
+		o.bad = o.since
+		e.note("journal: " + e.journalTrouble())
+	case o.flying > 0:
+		e.at(o.since + patience)
+	}
+}
+
+// journalTrouble is what is wrong with the journal at this moment, "" nothing.
+func (e *engine) journalTrouble() string {
+	if d := e.now - e.out.since; e.out.flying > 0 && d >= patience {
+		return fmt.Sprintf("its disk hasn't answered for %s; nothing is sent before it does, going back included", d.Duration().Round(time.Second))
+	}
+	return e.out.trouble
+}
+
 type appendReply struct{ err error }
 
 func (e *engine) appended(v any) {
@@ -71,6 +98,10 @@ func (e *engine) appended(v any) {
 	o.flying = 0
 	err := v.(appendReply).err
 	if err == nil {
+		if o.bad > 0 {
+			e.note(fmt.Sprintf("journal: it is written again, after %s", (e.now - o.bad).Duration()))
+		}
+		o.bad = 0
 		o.durable = o.waiting[n-1].Seq
 		o.waiting = append([]Record(nil), o.waiting[n:]...)
 		o.trouble = ""
@@ -134,6 +165,9 @@ func (e *engine) refold(j journalReply, rest []Record, keepIntents bool) {
 		}
 		seq := e.propose(r, true)
 		e.requeued(&r, seq)
+	}
+	if len(dropped) > 0 { // what is left needs no room but the reserve's: a person's word and going back don't wait
+		e.out.retryAt = 0
 	}
 	for i := range e.p.Steps {
 		if len(dropped) > 0 && e.p.Phase == PhaseForward && e.p.Steps[i].State == StepApplying {

@@ -24,7 +24,8 @@ func (e *engine) outcomes(r *request, outs []Outcome) {
 				failed.Error = o.Err.Error()
 			}
 			if o.RetryAfter > 0 {
-				e.planes[r.plane].throttled = e.now + o.RetryAfter
+				pl := &e.planes[r.plane]
+				pl.throttled = max(pl.throttled, e.now+o.RetryAfter)
 			}
 		case Unknown:
 			if !e.isUnknown(c.ID(), n) {

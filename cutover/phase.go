@@ -84,6 +84,31 @@ func (e *engine) finishesWave(pl *planeState) bool {
 	return pl.Aspect == Split && !pl.HasCAS && pl.Shows >= Second
 }
 
+// waveBegins notes that a request of a wave was sent.
+func (e *engine) waveBegins(r *request) {
+	switch {
+	case r.intent.Purpose == Forward:
+		s := &e.steps[r.intent.Step]
+		s.onWire = append(s.onWire, r.plane)
+	case undoes(r.intent.Purpose):
+		if s := e.backSeat(r.intent.Changes[0].Seat); s != nil {
+			s.onWire = true
+		}
+	}
+}
+
+// waveBegan: a request of the same wave was sent. One that waits alone (for the journal, a lease, a server's patience) begins nothing.
+func (e *engine) waveBegan(r *request) bool {
+	switch {
+	case r.intent.Purpose == Forward:
+		return slices.Contains(e.steps[r.intent.Step].onWire, r.plane)
+	case undoes(r.intent.Purpose):
+		s := e.backSeat(r.intent.Changes[0].Seat)
+		return s != nil && s.onWire
+	}
+	return r.intent.Purpose == AnswerP
+}
+
 // finishWaves journals what is left of a name's wave that has begun and whose requests aren't all journaled yet.
 func (e *engine) finishWaves() {
 	for i := range e.steps {
@@ -92,7 +117,7 @@ func (e *engine) finishWaves() {
 			continue
 		}
 		for _, p := range s.todo {
-			if e.finishesWave(&e.planes[p.plane]) {
+			if e.finishesWave(&e.planes[p.plane]) && slices.Contains(s.onWire, p.plane) {
 				e.write(p.plane, Intent{Purpose: AnswerP, Step: i, Rung: e.p.Steps[i].Rung, Wave: s.wave, Last: p.last, Changes: p.changes}, nil)
 			}
 		}

@@ -1,6 +1,6 @@
 package cutover
 
-// planeState is a plane with its queue. Requests that go back come first and have one worker that nothing else gets.
+// planeState is a plane with its queues. What goes back comes first, and its writes have one worker that nothing else gets.
 type planeState struct {
 	Plane
 	forward, back []*job
@@ -43,22 +43,31 @@ func newPlaneState(pl Plane) planeState {
 func (e *engine) pump() {
 	for i := range e.planes {
 		pl := &e.planes[i]
-		pl.back = e.pumpQueue(pl, pl.back, pl.Workers)
-		pl.forward = e.pumpQueue(pl, pl.forward, max(1, pl.Workers-1))
+		pl.back = e.pumpQueue(pl, pl.back)
+		pl.forward = e.pumpQueue(pl, pl.forward)
 	}
 }
 
-func (e *engine) pumpQueue(pl *planeState, queue []*job, workers int) []*job {
+// workersFor is how many workers there are for a job. The kept one is for writes that go back only: a look-up that is quick to ask
+// would take it while their intents become durable, and may hang as long as what it looks up.
+func (pl *planeState) workersFor(j *job) int {
+	if j.back && j.req != nil {
+		return pl.Workers
+	}
+	return max(1, pl.Workers-1)
+}
+
+func (e *engine) pumpQueue(pl *planeState, queue []*job) []*job {
 	kept := queue[:0]
 	for k, j := range queue {
-		if pl.flying >= workers {
+		if pl.flying >= pl.Workers {
 			return append(kept, queue[k:]...)
 		}
 		if until := max(pl.nextAt, pl.throttled); e.now < until {
 			e.at(until)
 			return append(kept, queue[k:]...)
 		}
-		if !e.mayStart(j) {
+		if pl.flying >= pl.workersFor(j) || !e.mayStart(j) {
 			kept = append(kept, j)
 			continue
 		}
@@ -151,7 +160,7 @@ func (e *engine) withdraw(finishWaves bool) {
 
 // withdrawn journals that a request won't be sent. True: it finishes a name's wave, so it will.
 func (e *engine) withdrawn(pl *planeState, r *request, finishWaves bool) (kept bool) {
-	if finishWaves && e.finishesWave(pl) {
+	if finishWaves && e.finishesWave(pl) && e.waveBegan(r) {
 		return true
 	}
 	e.notSent(r)

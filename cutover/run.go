@@ -158,6 +158,7 @@ func (e *engine) turn() {
 	e.pump()
 	e.recordSeen()
 	e.flush()
+	e.tellJournal()
 	e.answer()
 }
 

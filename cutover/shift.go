@@ -282,7 +282,7 @@ func (e *engine) nextWave(i int) {
 		p := e.planeIndex(c.Plane)
 		byPlane[p] = append(byPlane[p], c)
 	}
-	s.todo, s.left = nil, len(wave)
+	s.todo, s.onWire, s.left = nil, nil, len(wave)
 	for _, plane := range sortedInts(byPlane) {
 		for _, cs := range Pack(e.planes[plane].Plane, byPlane[plane]) {
 			s.todo = append(s.todo, packed{plane: plane, changes: cs})

@@ -18,17 +18,17 @@ type stepRun struct {
 	retry T         // not before
 	tried T         // a check: when it was asked first
 
-	before  map[Seat]Share // when the rung began
-	was     map[Seat]Share // what was seen then, of observed seats: the way that `reach` measures begins there
-	ttl     []Held         // the rung's listing of TTLs
-	waves   [][]Change
-	wave    int
-	todo    []packed // requests of the wave that have no intent yet
-	left    int      // changes of the wave without an outcome
-	foreign bool
-	failed  bool
-	fails   []T    // failed writes of the last minute
-	text    string // why it failed, for the question
+	before          map[Seat]Share // when the rung began
+	was             map[Seat]Share // what was seen then, of observed seats: the way that `reach` measures begins there
+	ttl             []Held         // the rung's listing of TTLs
+	waves           [][]Change
+	wave            int
+	todo            []packed // requests of the wave that have no intent yet
+	onWire          []int    // planes to which a request of the wave was sent
+	left            int      // changes of the wave without an outcome
+	foreign, failed bool
+	fails           []T    // failed writes of the last minute
+	text            string // why it failed, for the question
 
 	lastWrite T // the read-back of the step's own last write
 	green     T // since when the bake is green; 0: it isn't
@@ -44,7 +44,7 @@ type packed struct {
 // restart forgets what is under way and lists anew at t.
 func (s *stepRun) restart(t T) {
 	s.gen++
-	s.begun, s.waves, s.todo, s.left, s.foreign, s.failed, s.retry = false, nil, nil, 0, false, false, t
+	s.begun, s.waves, s.todo, s.onWire, s.left, s.foreign, s.failed, s.retry = false, nil, nil, nil, 0, false, false, t
 }
 
 // forward takes each step as far as it goes now, in file order.

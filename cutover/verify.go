@@ -208,6 +208,9 @@ func (e *engine) seenBack() bool {
 		if e.planes[s.plane].Shows >= Second {
 			near = max(near, abs(s.from[to]-e.set[s.seat][to])/5)
 		}
+		if from >= s.wroteAt && e.board.Quiet(e.now, s.seat) {
+			continue // nobody comes there any more
+		}
 		if !ok || from < s.wroteAt || abs(seen[to]-e.set[s.seat][to]) > near {
 			e.at(e.board.NextSince(e.now, s.wroteAt))
 			return false
