@@ -124,6 +124,7 @@ func (b *Board) link(name string) int {
 
 func (b *Board) addGates() {
 	b.gates = make([]gate, len(b.plan.Gates))
+	b.series = make([]series, 0, 2*len(b.plan.Gates))
 	for i := range b.plan.Gates {
 		p, g := &b.plan.Gates[i], &b.gates[i]
 		*g = gate{GatePlan: p, hold: newLimit(p.Hold), abort: newLimit(p.Abort), pair: -1, link: -1}
@@ -237,7 +238,7 @@ func (g *seenGauge) take(now T, s *Sample) {
 		g.again = 0
 		return
 	}
-	g.has, g.share, g.rate, g.put = true, shareOf(s.Counts, sum), sum, now
+	g.has, g.share, g.rate, g.put = true, shareOf(s.Counts, sum, g.share), sum, now
 	late := max(s.At-now, 0)
 	g.from, g.at, g.again = s.From-late, s.At-late, max(s.Again, 0)
 }
@@ -251,33 +252,38 @@ func pieceShift(now, put, every T, again int) T {
 }
 
 // shareOf turns requests in a second by room into basis points that sum to Whole: by largest remainder, then by name. Nil for none.
-func shareOf(counts map[Room]float64, sum float64) Share {
+// What says the same as was is was.
+func shareOf(counts map[Room]float64, sum float64, was Share) Share {
 	if sum <= 0 {
 		return nil
 	}
 	type part struct {
-		room Room
-		rest float64
+		room  Room
+		share int
+		rest  float64
 	}
-	var few struct {
-		rooms [8]Room
-		parts [8]part
+	var few [8]part
+	left, parts := Whole, few[:0]
+	for r, n := range counts {
+		exact := n / sum * Whole
+		parts = append(parts, part{r, int(exact), exact - math.Floor(exact)})
+		left -= int(exact)
 	}
-	rooms := few.rooms[:0]
-	for r := range counts {
-		rooms = append(rooms, r)
-	}
-	slices.Sort(rooms)
-	share, left, parts := make(Share, len(counts)), Whole, few.parts[:0]
-	for _, r := range rooms {
-		exact := counts[r] / sum * Whole
-		n := int(exact)
-		share[r], left = n, left-n
-		parts = append(parts, part{r, exact - float64(n)})
-	}
-	slices.SortStableFunc(parts, func(a, b part) int { return cmp.Compare(b.rest, a.rest) })
+	slices.SortFunc(parts, func(a, b part) int { return cmp.Or(cmp.Compare(b.rest, a.rest), cmp.Compare(a.room, b.room)) })
 	for i := 0; left > 0; i, left = i+1, left-1 {
-		share[parts[i%len(parts)].room]++
+		parts[i%len(parts)].share++
+	}
+	same := len(was) == len(parts)
+	for _, p := range parts {
+		n, ok := was[p.room]
+		same = same && ok && n == p.share
+	}
+	if same {
+		return was
+	}
+	share := make(Share, len(parts))
+	for _, p := range parts {
+		share[p.room] = p.share
 	}
 	return share
 }

@@ -205,11 +205,11 @@ func TestShareOfSumsToWhole(t *testing.T) {
 			sum += n
 		}
 		total := 0
-		for _, n := range shareOf(c, sum) {
+		for _, n := range shareOf(c, sum, nil) {
 			total += n
 		}
 		if total != Whole {
-			t.Errorf("%v: %v sums to %d", c, shareOf(c, sum), total)
+			t.Errorf("%v: %v sums to %d", c, shareOf(c, sum, nil), total)
 		}
 	}
 }

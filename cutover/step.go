@@ -164,14 +164,15 @@ func (e *engine) inTime(i int, s *stepRun) bool {
 // window asks the rules whether a window is open now, which they know until it next changes.
 func (e *engine) window() (open bool, why string, next time.Time) {
 	wall := e.wall()
-	if w := &e.windows; w.next.IsZero() || wall.Before(w.at) || !wall.Before(w.next) {
+	w := &e.windows
+	if w.at.IsZero() || wall.Before(w.at) || !w.next.IsZero() && !wall.Before(w.next) {
 		w.at = wall
 		w.open, w.why, w.next = e.plan.Rules.Window(wall)
 	}
-	return e.windows.open, e.windows.why, e.windows.next
+	return w.open, w.why, w.next
 }
 
-// windowNow is what the rules said of windows, from at until next.
+// windowNow is what the rules said of windows, from at until next; zero: for ever.
 type windowNow struct {
 	at, next time.Time
 	open     bool

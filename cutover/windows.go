@@ -101,7 +101,7 @@ func (r RulesPlan) candidates(t time.Time, day int) []time.Time {
 	y, m, d := t.Date()
 	at := func(minute int) time.Time { return time.Date(y, m, d+day, 0, minute, 0, 0, t.Location()) }
 	midnight := at(0)
-	cs := []time.Time{midnight}
+	cs := append(make([]time.Time, 0, 2+6*len(r.Windows)), midnight)
 	for _, w := range r.Windows {
 		cs = append(cs, at(w.From), at(w.To))
 	}
