@@ -93,7 +93,29 @@ func (s *Sim) build() error {
 		}
 		s.pairs = append(s.pairs, q)
 	}
+	if err := s.moveWriters(); err != nil {
+		return err
+	}
 	return s.prepare()
+}
+
+// moveWriters gives the pairs the writers that Options names.
+func (s *Sim) moveWriters() error {
+	left := len(s.o.Writers)
+	for _, p := range s.pairs {
+		room, ok := s.o.Writers[p.name]
+		if !ok {
+			continue
+		}
+		left--
+		if p.writer = s.roomIndex(room); p.writer < 0 || (p.writer != p.rooms[0] && p.writer != p.rooms[1]) {
+			return fmt.Errorf("pair %s has no master in %q that could be its writer", p.name, room)
+		}
+	}
+	if left > 0 {
+		return fmt.Errorf("the writers of %v: not all of them are pairs", s.o.Writers)
+	}
+	return nil
 }
 
 func (s *Sim) buildRoutes() {

@@ -25,8 +25,9 @@ type Runner struct {
 	call     *request // under way, nil: none; its place is calling
 	calling  request
 	gauges   gauges
-	asked    int // questions that it asked
-	stop     int // rises whenever a planned stop no longer holds
+	asked    int  // questions that it asked
+	stop     int  // rises whenever a planned stop no longer holds
+	still    bool // it is frozen or rests: nothing goes on until people say so
 
 	events  []cutover.Event
 	outR    []cutover.Reply

@@ -102,6 +102,8 @@ func (s *Sim) lagOf(p *pair, side int) reading {
 		switch f.kind {
 		case "break":
 			return unknown(cutover.NoData)
+		case "idle":
+			return reading{idle: true}
 		case "lag":
 			lag += f.d
 		case "stop":

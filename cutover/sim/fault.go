@@ -44,6 +44,7 @@ var faultForms = []faultForm{
 	{"lag", "lag PAIR A→B D", "replication into B is D late"},
 	{"stop", "stop PAIR A→B", "B's applier stops: the lag grows"},
 	{"break", "break PAIR A→B", "replication into B can't be measured"},
+	{"idle", "idle PAIR A→B", "replication into B has nothing to measure, and is alive"},
 	{"cut", "cut", "the rooms can't reach each other"},
 	{"errors", "errors ROOM P", "so many of the requests served there fail"},
 	{"latency", "latency ROOM D", "requests served there take so much longer"},

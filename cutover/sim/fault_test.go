@@ -205,6 +205,7 @@ var strikes = []struct {
 	{"break feed-db home→cloud at 1m", func(s *Sim) bool {
 		return feedLag(s, "cloud").unknown != "" && feedLag(s, "home").unknown == ""
 	}},
+	{"idle feed-db home→cloud at 1m", func(s *Sim) bool { return feedLag(s, "cloud").idle && !feedLag(s, "home").idle }},
 	{"cut at 1m", func(s *Sim) bool { return feedLag(s, "home").unknown != "" && feedLag(s, "cloud").unknown != "" }},
 	{"freeze server home at 1m", func(s *Sim) bool { return feedLag(s, "home").unknown != "" && feedLag(s, "cloud").unknown != "" }},
 	{"load 200% at 1m", func(s *Sim) bool { return s.traffic.factor == 2 }},

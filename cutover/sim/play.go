@@ -251,10 +251,18 @@ func (r *Runner) hear(rec *cutover.Record) {
 		} else {
 			r.stopAfter(rec.Asked.For + 3*watch)
 		}
-	case rec.Phase != nil && (rec.Phase.Phase == cutover.PhaseFrozen || rec.Phase.Phase == cutover.PhaseResting):
-		r.stopAfter(watch)
-	case rec.Phase != nil || rec.Answered != nil || rec.Command != nil:
+	case rec.Phase != nil:
+		if r.still = rec.Phase.Phase == cutover.PhaseFrozen || rec.Phase.Phase == cutover.PhaseResting; r.still {
+			r.stopAfter(watch)
+			return
+		}
 		r.stop++ // it goes on
+	case rec.Answered != nil || rec.Command != nil:
+		if r.still { // whoever approves or mutes doesn't end a freeze
+			r.stopAfter(watch)
+			return
+		}
+		r.stop++
 	}
 }
 

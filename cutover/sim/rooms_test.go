@@ -101,3 +101,17 @@ func loadShipped(t testing.TB, book string) *runbooks.Loaded {
 	}
 	return l
 }
+
+// TestWriters: a pair's writer is where Options says, and nowhere else than at one of its masters.
+func TestWriters(t *testing.T) {
+	s := newTest(t, "climb", Options{Writers: map[string]cutover.Room{"feed-db": "cloud"}})
+	seen, err := s.World().Writers.Look(t.Context(), "feed-db")
+	if err != nil || seen.Writer() != "cloud" {
+		t.Errorf("the writer is %q, %v; want cloud", seen.Writer(), err)
+	}
+	for pair, room := range map[string]cutover.Room{"feed-db": "moon", "no-db": "cloud"} {
+		if _, err := New(loadTest(t, "climb"), Options{Writers: map[string]cutover.Room{pair: room}}); err == nil {
+			t.Errorf("%s may have its writer in %s", pair, room)
+		}
+	}
+}

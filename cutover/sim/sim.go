@@ -33,16 +33,17 @@ type Options struct {
 	Watch        time.Duration // how long a guarded rest or a frozen run is watched before the process is stopped, 0: 10 minutes
 	Limit        time.Duration // the run is given up after so much virtual time, 0: 30 days
 
-	Instances map[string]int         // instances of an upstream or a service in each room, by route; others have 4
-	Shares    map[string]int         // basis points of the run's destination at the start, by route or seat; others: see startShare
-	Rate      float64                // of requests, as a part of the declared peak, 0: 0.15, as in a night
-	Lag       time.Duration          // replication delay when nothing is wrong, 0: some 40 ms, by the seed
-	Limits    func(p *cutover.Plane) // changes a plane's limits (MaxChanges, MaxBytes, Workers …) as it is made; nil: the usual ones
-	Samples   bool                   // hand over every sample by itself, not pieces
-	Journal   cutover.Journal        // nil: memory
-	Run       string                 // the run's name, "": by its start, as MMDD-01
-	Version   string                 // of the program, in the journal
-	Plan      *cutover.Sealed        // of the rooms as they are at the start, made by Prepare; nil: Run makes it
+	Instances map[string]int          // instances of an upstream or a service in each room, by route; others have 4
+	Shares    map[string]int          // basis points of the run's destination at the start, by route or seat; others: see startShare
+	Writers   map[string]cutover.Room // the room that takes a pair's writes; others: the room that the run leaves
+	Rate      float64                 // of requests, as a part of the declared peak, 0: 0.15, as in a night
+	Lag       time.Duration           // replication delay when nothing is wrong, 0: some 40 ms, by the seed
+	Limits    func(p *cutover.Plane)  // changes a plane's limits (MaxChanges, MaxBytes, Workers …) as it is made; nil: the usual ones
+	Samples   bool                    // hand over every sample by itself, not pieces
+	Journal   cutover.Journal         // nil: memory
+	Run       string                  // the run's name, "": by its start, as MMDD-01
+	Version   string                  // of the program, in the journal
+	Plan      *cutover.Sealed         // of the rooms as they are at the start, made by Prepare; nil: Run makes it
 
 	// Show hears what the engine shows, beside the timeline; nil: nobody.
 	Show cutover.Show
