@@ -47,6 +47,7 @@ type Situation struct {
 	RawOut  Direction // as measured, whatever was muted or answered …
 	RawIn   Direction // … for a cut is a cut
 	CutOff  bool      // a person answered that the rooms may be cut
+	Returns bool      // going back would bring the writer back to From
 	OnLost  string    // of the pair: "traffic" lets traffic leave a room that fails while the writer can't follow
 
 	Line       Color // of the line between the rooms
@@ -295,7 +296,7 @@ func decideLine(s *Situation) Decision {
 	case s.Evacuate || s.Phase == PhaseBack || s.Line == Green || s.Line == Unjudged || s.Line == "":
 		return Decision{Act: Advance}
 	case s.Line != Red:
-	case s.Writer == SideTo && !s.MostlyTo && s.Out.Color == Green:
+	case s.Writer == SideTo && s.Returns && !s.MostlyTo && s.Out.Color == Green:
 		return Decision{Act: Back, Row: RowLine, WritersFirst: true}
 	case s.Writer != SideTo && s.FewerCross:
 		return Decision{Act: Back, Row: RowLine}

@@ -54,9 +54,18 @@ func (b *Board) explain(v *Vantage, j *Judgement) []heldCause {
 		j.Causes = append(j.Causes, cs[i].cause)
 	}
 	if len(cs) == 0 && v.Phase != PhaseFrozen {
-		j.Causes = append(j.Causes, Cause{Gate: "gates", Room: v.To, Color: Unjudged, Text: "no gate of " + v.To + " can be judged yet"})
+		j.Causes = append(j.Causes, nobodyJudges(v, j.Act))
 	}
 	return cs
+}
+
+// nobodyJudges: what stops the run is that there is nothing to judge a room by.
+func nobodyJudges(v *Vantage, act Act) Cause {
+	c := Cause{Gate: "gates", Room: receiver(v), Color: Unjudged, Text: "no gate of " + receiver(v) + " can be judged yet"}
+	if act == Freeze {
+		c.Text += ", and its probe doesn't answer"
+	}
+	return c
 }
 
 // shutsWayBack: what the writer's room receives lags, so the writer couldn't follow and come back.

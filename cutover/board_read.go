@@ -118,11 +118,12 @@ func (b *Board) probesNext() T {
 // GreenSince tells whether what was written at from has shown no harm: every judged gate of the room that gains, and every
 // replication and link gate, is green and has a green sample that is true from then on. What isn't judged doesn't count. While
 // going back the room that gains is From, and only what it receives counts besides its own gates: the sick thing is left behind.
+// Too few events are waited for as long as the window widens.
 func (b *Board) GreenSince(now T, v Vantage, from T) (ok bool, why []Cause) {
 	b.survey(now, &v)
 	for i := range b.series {
 		s := &b.series[i]
-		if s.muted || !s.judged || !b.counts(s, &v) || s.raw == shadeNone || s.raw == shadeThin {
+		if s.muted || !s.judged || !b.counts(s, &v) || s.raw == shadeNone || (s.raw == shadeThin && b.now >= from+widest) {
 			continue
 		}
 		if s.raw == shadeGreen && s.green && s.greenFrom >= from {

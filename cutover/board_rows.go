@@ -60,7 +60,7 @@ func (b *Board) decideLinks(v *Vantage, s Situation) Decision {
 
 // situateLines puts all pairs of the run's rooms into one situation: the line carries the writes of the room without the writer.
 func (b *Board) situateLines(v *Vantage, s *Situation) {
-	s.Writer, s.Out = SideNone, Direction{Color: Unjudged}
+	s.Writer, s.Returns, s.Out = SideNone, false, Direction{Color: Unjudged}
 	known := true
 	for i := range b.pairs {
 		if !b.joins(i, v) {
@@ -73,6 +73,7 @@ func (b *Board) situateLines(v *Vantage, s *Situation) {
 			known = false
 		case p.Writer == SideTo:
 			s.Writer = SideTo
+			s.Returns = s.Returns || v.Returns[b.pairs[i].plan.Name]
 			s.Out = worseDirection(s.Out, shadeOf(p.Out.Color), false)
 		case s.Writer == SideNone:
 			s.Writer = SideFrom

@@ -28,6 +28,8 @@ type series struct {
 	holdBefore, abortBefore row // before rd was counted: a second reading of the same data takes its place
 	green                   bool
 	greenFrom               T // of the newest green sample
+	judging                 bool
+	enough                  T // judging: the newest data that rests on enough events
 
 	looked   bool // judge has seen it
 	judged   bool
@@ -162,6 +164,7 @@ func (s *series) step(rd reading, m int) {
 	if rd.class&classThin != 0 {
 		return
 	}
+	s.judging, s.enough = true, rd.at+T(m-1)*s.every
 	pastHold, pastAbort := rd.class&classHold != 0, rd.class&classAbort != 0
 	if rd.class&classBound != 0 {
 		pastHold, pastAbort = rd.passes(&g.hold) <= rd.at, rd.passes(&g.abort) <= rd.at
@@ -189,7 +192,7 @@ func (s *series) isGreen(rd *reading) bool { return rd.class == 0 }
 // anew starts the counters and timers of a series that begins to be judged: what was measured before says nothing of now.
 func (s *series) anew(now T) {
 	s.judgedAt = now
-	s.hold, s.abort, s.holdBefore, s.abortBefore, s.green = row{}, row{}, row{}, row{}, false
+	s.hold, s.abort, s.holdBefore, s.abortBefore, s.green, s.judging = row{}, row{}, row{}, row{}, false, false
 }
 
 // look works out the condition at a moment, and returns the next moment at which it may change by itself.
@@ -241,6 +244,9 @@ func (s *series) shadeOf(now T) T {
 		return Never
 	case rd.class&classThin != 0:
 		s.raw = shadeThin
+		if s.lately(now) != shadeNone {
+			return s.enough + widest + 1
+		}
 		return Never
 	case rd.class&classBound != 0:
 		return s.boundShade(now)
@@ -250,6 +256,15 @@ func (s *series) shadeOf(now T) T {
 		s.crossed, s.data = s.abort.doneCame, s.abort.doneAt
 	}
 	return Never
+}
+
+// lately is what a gate that has too few events now said when it last had enough. Each write cuts the window that its events are
+// counted over; uncut, it would reach back as far. shadeNone: that is too long ago, or never was.
+func (s *series) lately(now T) shade {
+	if s.raw != shadeThin || !s.judging || now-s.enough > widest {
+		return shadeNone
+	}
+	return shadeOfRows(&s.hold, &s.abort)
 }
 
 func shadeOfRows(hold, abort *row) shade {

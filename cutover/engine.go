@@ -80,9 +80,9 @@ type engine struct {
 	triedSince T
 	seenWrote  T
 	timers     []timer
-	stopped    T                // a person stopped this process
-	strayed    bool             // a listing showed a late write of ours
-	wasTo      map[string]int   // composed basis points of To at a target
+	stopped    T    // a person stopped this process
+	strayed    bool // a listing showed a late write of ours
+	was        map[string]targetWas
 	asking     map[string]T     // question → when it expires
 	expired    map[string]bool  // questions whose time is over
 	requests   map[int]*request // with something open
@@ -250,7 +250,7 @@ func (e *engine) build() {
 	}
 	e.calls, e.looks, e.lands = map[int]call{}, map[ObjectID]T{}, map[int]T{}
 	e.looking, e.asking = map[int]bool{}, map[string]T{}
-	e.wasTo = map[string]int{}
+	e.was = map[string]targetWas{}
 	e.expired, e.requests = map[string]bool{}, map[int]*request{}
 	e.split, e.ttls = map[Seat]int{}, map[Seat]int{}
 	e.seats, e.set, e.groups = map[Seat]*seatState{}, map[Seat]Share{}, map[string][]Seat{}

@@ -6,6 +6,7 @@ type Vantage struct {
 	From, To    Room // lost and gained: To is the room that the run gives share to, whatever its phase
 	Evacuate    bool
 	Writers     map[string]Room // pair → room that takes writes now, "" unknown
+	Returns     map[string]bool // pairs whose writer is in To and was in From when the target of going back was recorded
 	MovedWriter map[string]bool // pairs whose writer moved in this run and whose watch window is open, or was when going back began
 	Wanted, Set map[Room]int    // composed shares of all requests, basis points
 	Moved       int             // composed basis points gained by To since the target of going back was recorded
@@ -152,8 +153,24 @@ func (b *Board) joins(pair int, v *Vantage) bool {
 	return isBetween(&b.pairs[pair].plan.Rooms, v)
 }
 
-// weigh turns what was measured into what counts: muted gates don't, answered ones only hold, a gate with an act of its own stands
-// outside the tables.
+// counted is what a series counts for: muted ones don't, answered ones only hold. The room that lost is judged by what it said before
+// our own write cut the window, while there are too few events after it: else each undo of a quiet night would leave nobody to say that
+// its receiver is well.
+func (b *Board) counted(s *series) shade {
+	eff := s.raw
+	if l := s.lately(b.now); l != shadeNone && s.place == b.from {
+		eff = l
+	}
+	switch {
+	case s.muted || !s.judged:
+		return shadeNone
+	case s.answered && eff >= shadeBlind:
+		return shadeAmber
+	}
+	return eff
+}
+
+// weigh turns what was measured into what counts; a gate with an act of its own stands outside the tables.
 func (b *Board) weigh(v *Vantage) {
 	b.owns = 0
 	clear(b.tallies)
@@ -166,13 +183,7 @@ func (b *Board) weigh(v *Vantage) {
 	}
 	for i := range b.series {
 		s := &b.series[i]
-		s.eff, s.own = s.raw, ""
-		if s.muted || !s.judged {
-			s.eff = shadeNone
-		}
-		if s.answered && s.eff >= shadeBlind {
-			s.eff = shadeAmber
-		}
+		s.eff, s.own = b.counted(s), ""
 		if s.eff == shadeRed && s.gate.OnAbort != "" && b.ownStands(s, v) {
 			s.own, s.eff = ownAct(s.gate.OnAbort), shadeNone
 			b.owns++

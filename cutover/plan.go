@@ -80,6 +80,16 @@ type PairPlan struct {
 	OnLost string  `json:"onLost"`
 }
 
+// writer is the room that took a pair's writes when the plan was made, "" if there is no such pair.
+func (p *Plan) writer(pair string) Room {
+	for _, x := range p.Pairs {
+		if x.Name == pair {
+			return x.Writer
+		}
+	}
+	return ""
+}
+
 // GateKind is what a gate is about.
 type GateKind string
 

@@ -128,10 +128,9 @@ func (e *engine) makeVantage() Vantage {
 	v.Phase, v.From, v.To, v.Evacuate = e.p.Phase, e.plan.From, e.plan.To, e.plan.Evacuate
 	v.Set = c.All
 	v.Wanted = c.All
-	v.Moved = e.moved(c.All)
 	v.Sent = e.p.Changed
 	if v.Writers == nil || len(v.Writers) != len(e.plan.Pairs) {
-		v.Writers, v.OnLost, v.MovedWriter = map[string]Room{}, map[string]string{}, map[string]bool{}
+		v.Writers, v.OnLost, v.MovedWriter, v.Returns = map[string]Room{}, map[string]string{}, map[string]bool{}, map[string]bool{}
 		for _, p := range e.plan.Pairs {
 			v.Writers[p.Name], v.OnLost[p.Name] = p.Writer, p.OnLost
 		}
@@ -139,30 +138,43 @@ func (e *engine) makeVantage() Vantage {
 	for pair, m := range e.p.Writers {
 		v.Writers[pair] = m.Writer
 	}
+	e.sinceTarget(&v, &c)
 	v.Muted, v.Answered = e.mutes(), e.answeredSet()
 	return v
 }
 
-// moved is how many composed basis points To has gained since the target of going back was recorded.
-func (e *engine) moved(now Share) int {
+// targetWas is what a target recorded, in composed basis points: of all requests To's, and those that crossed.
+type targetWas struct{ to, crossing int }
+
+// sinceTarget puts into a vantage how much To has gained since the target of going back was recorded, how much less would cross after
+// going back, and whose writers would return.
+func (e *engine) sinceTarget(v *Vantage, now *Composed) {
+	v.Moved, v.Crossing = 0, 0
 	name := e.p.Target
 	if name == "" {
 		name = e.p.LastTarget
 	}
 	t := e.p.Targets[name]
 	if t == nil {
-		return 0
+		return
 	}
-	was, ok := e.wasTo[name]
+	was, ok := e.was[name]
 	if !ok {
+		c := e.targetComposed(t)
+		was = targetWas{c.All[e.plan.To], c.Crossing}
 		if t.Share != nil {
-			was = t.Share[e.plan.To]
-		} else {
-			was = e.targetShare(t)[e.plan.To]
+			was.to = t.Share[e.plan.To]
 		}
-		e.wasTo[name] = was
+		e.was[name] = was
 	}
-	return now[e.plan.To] - was
+	v.Moved, v.Crossing = now.All[e.plan.To]-was.to, now.Crossing-was.crossing
+	for pair, m := range e.p.Writers {
+		at, ok := t.Writers[pair]
+		if !ok { // nothing was journaled of it yet
+			at = e.plan.writer(pair)
+		}
+		v.Returns[pair] = m.Writer == e.plan.To && at == e.plan.From
+	}
 }
 
 func (e *engine) answeredSet() map[string]bool {

@@ -25,6 +25,7 @@ func (e *engine) verify(target *Target) {
 	green := e.greenBack() && still != Hold
 	if !green && e.now < end {
 		e.at(end)
+		e.at(e.lastWrite + widest)
 		e.at(e.board.NextSince(e.now, e.lastWrite))
 		b.last, b.unread = false, nil
 		e.readEach(keepEvery)
@@ -119,7 +120,8 @@ func (e *engine) stillSick(target *Target) Act {
 	v := e.vantage
 	v.Phase = PhaseForward
 	if t := e.p.Targets[e.earlier(target)]; t != nil {
-		v.Moved = e.compose().All[e.plan.To] - e.targetShare(t)[e.plan.To]
+		now, was := e.compose(), e.targetComposed(t)
+		v.Moved, v.Crossing = now.All[e.plan.To]-was.All[e.plan.To], now.Crossing-was.Crossing
 	}
 	j := e.board.WhatIf(e.now, v)
 	e.at(j.Next)
@@ -245,12 +247,14 @@ func (e *engine) page() {
 }
 
 // targetShare is the composed share of a target's values.
-func (e *engine) targetShare(t *Target) Share {
+func (e *engine) targetShare(t *Target) Share { return e.targetComposed(t).All }
+
+func (e *engine) targetComposed(t *Target) Composed {
 	set := cloneSet(e.set)
 	for seat, st := range e.seats {
 		if sh := e.goalShare(st, e.goals(st, t)); sh != nil {
 			set[seat] = sh
 		}
 	}
-	return e.comp.Compose(set, e.liveRates()).All
+	return e.comp.Compose(set, e.liveRates())
 }
