@@ -47,22 +47,8 @@ func TestWriteFaults(t *testing.T) {
 	}
 }
 
-// TestOneJournalForASeed runs the same seed again and again, side by side, and wants one journal byte for byte; pieces of samples
-// and the samples one by one give the same decisions.
-func TestOneJournalForASeed(t *testing.T) {
-	base := lines(t, play(t, "spring-festival-out", sim.Options{Seed: 7}))
-	for i := range 8 {
-		t.Run(fmt.Sprint(i), func(t *testing.T) {
-			t.Parallel()
-			for range 5 {
-				if got := lines(t, play(t, "spring-festival-out", sim.Options{Seed: 7})); got != base {
-					t.Fatal("the same seed gave another journal")
-				}
-			}
-		})
-	}
-}
-
+// TestPiecesAndSamplesAgree: pieces of samples and the samples one by one give the same journal, in runs that were picked by hand.
+// TestPiecesAndSamplesAtRandom draws them.
 func TestPiecesAndSamplesAgree(t *testing.T) {
 	for book, faults := range map[string][]string{
 		"spring-festival-out": {"", "errors cloud 20% at 30m", "lag feed-db home->cloud 8s at 40m for 3m", "errors home 5% at 30m", "kill at record 20",
