@@ -96,6 +96,10 @@ var mutants = []mutant{
 		old: "j.Act == Advance && e.p.Phase != PhaseBack", new: "j.Act == Advance",
 		run: "TestAPauseDoesNotHoldTheWayBack",
 	}, {
+		name: "a takeover doesn't wait until a dead holder's request can't land", file: "begin.go",
+		old: "until = max(until, pl.TimeOut+pl.Lateness)", new: "until = max(until, 0*pl.TimeOut)",
+		run: "TestTakeoverOverALateWrite",
+	}, {
 		name: "the worker that is kept for going back looks things up", file: "request.go",
 		old: "if j.back && j.req != nil {", new: "if j.back {",
 		run: "TestHangsAndAPerson",
