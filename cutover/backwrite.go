@@ -27,7 +27,7 @@ func (e *engine) backTo(m backMove, goals map[string]string) {
 	e.lookOpen(wave)
 	e.backing.read = false
 	for _, cs := range Pack(pl.Plane, wave) {
-		e.write(s.plane, Intent{Purpose: purpose, Step: -1, Changes: cs}, func(_ int, o Outcome) { e.backOutcome(s, o) })
+		pl.later = append(pl.later, laterWrite{Intent{Purpose: purpose, Step: -1, Changes: cs}, func(_ int, o Outcome) { e.backOutcome(s, o) }})
 	}
 }
 

@@ -100,6 +100,30 @@ var mutants = []mutant{
 		old: "until = max(until, pl.TimeOut+pl.Lateness)", new: "until = max(until, 0*pl.TimeOut)",
 		run: "TestTakeoverOverALateWrite",
 	}, {
+		name: "a foreign object holds up what travels with it", file: "outcome.go",
+		old: "\tif !late {\n", new: "\tif !late && e.now < 0 {\n",
+		run: "TestOneForeignInABatch",
+	}, {
+		name: "a server that throttles isn't left alone", file: "outcome.go",
+		old: "pl.throttled = max(pl.throttled, e.now+o.RetryAfter)", new: "_ = pl",
+		run: "TestRetryAfterIsWaited",
+	}, {
+		name: "one plane's queue holds up the others", file: "shift.go",
+		old: "full, kept = p.plane, append(kept, p)\n\t\t\tcontinue\n", new: "kept = append(kept, s.todo[k:]...)\n\t\t\tbreak\n",
+		run: "TestRetryAfterIsWaited",
+	}, {
+		name: "all of going back is journaled ahead", file: "request.go",
+		old: "unsent(pl.back) < ahead; {", new: "unsent(pl.back) < 100*ahead; {",
+		run: "TestWorkersAndIntentsAhead",
+	}, {
+		name: "what rises is written before what falls", file: "shift.go",
+		old: "waves = appendWave(waves, k, w)\n", new: "waves = appendWave(waves, len(ws)-1-k, w)\n",
+		run: "TestWaves",
+	}, {
+		name: "the next wave begins before the last of the one before it", file: "shift.go",
+		old: "if s.left--; s.left > 0 || len(s.todo) > 0 {", new: "if s.left--; s.left > 1 || len(s.todo) > 0 {",
+		run: "TestWaves",
+	}, {
 		name: "the worker that is kept for going back looks things up", file: "request.go",
 		old: "if j.back && j.req != nil {", new: "if j.back {",
 		run: "TestHangsAndAPerson",
@@ -125,7 +149,7 @@ var mutants = []mutant{
 		run: "TestHangsAndAPerson",
 	}, {
 		name: "a freeze begins a name's wave", file: "phase.go",
-		old: "return slices.Contains(e.steps[r.intent.Step].onWire, r.plane)", new: "return true",
+		old: "return slices.Contains(e.steps[in.Step].onWire, plane)", new: "return true",
 		run: "TestHangsAndAPerson",
 	}, {
 		name: "a room that nobody is in any more is never seen to be empty", file: "verify.go",

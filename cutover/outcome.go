@@ -1,5 +1,7 @@
 package cutover
 
+import "slices"
+
 // outcomes journals what a request came to. An answer that comes after the request was counted as unknown settles what is
 // still open of it; what was looked up meanwhile stays as it was found.
 func (e *engine) outcomes(r *request, outs []Outcome) {
@@ -10,6 +12,7 @@ func (e *engine) outcomes(r *request, outs []Outcome) {
 	done.Request, failed.Request, unknown.Request = n, n, n
 	done.Why, failed.Why = "answered", "answered"
 	open := make([]bool, len(r.intent.Changes)) // what was looked up meanwhile was heard of then
+	late := e.isLate(r)
 	for i, c := range r.intent.Changes {
 		if open[i] = i < len(outs) && e.isOpen(c.ID(), n); !open[i] {
 			continue
@@ -23,10 +26,8 @@ func (e *engine) outcomes(r *request, outs []Outcome) {
 			if o.Err != nil {
 				failed.Error = o.Err.Error()
 			}
-			if o.RetryAfter > 0 {
-				pl := &e.planes[r.plane]
-				pl.throttled = max(pl.throttled, e.now+o.RetryAfter)
-			}
+			pl := &e.planes[r.plane]
+			pl.throttled = max(pl.throttled, e.now+o.RetryAfter)
 		case Unknown:
 			if !e.isUnknown(c.ID(), n) {
 				unknown.Objects = append(unknown.Objects, c.Object)
@@ -45,7 +46,45 @@ func (e *engine) outcomes(r *request, outs []Outcome) {
 			}
 		}
 	}
+	if !late {
+		e.sendAgain(r, outs, open)
+	}
 	e.hear(r, outs, open)
+}
+
+// isLate tells whether a request was counted as unknown before this answer.
+func (e *engine) isLate(r *request) bool {
+	return slices.ContainsFunc(r.intent.Changes, func(c Change) bool { return e.p.Objects[c.ID()] != nil && e.isUnknown(c.ID(), r.intent.Request) })
+}
+
+// sendAgain sends the rest of a batch again that failed for a foreign object in it, without that one: it alone holds anything up. Who
+// asked for the request hears of the rest when that has its outcome.
+func (e *engine) sendAgain(r *request, outs []Outcome, open []bool) {
+	foreign := false
+	var rest []Change
+	var at []int
+	for i, c := range r.intent.Changes {
+		switch {
+		case !open[i]:
+		case outs[i].What == Foreign:
+			foreign = true
+		case outs[i].What == Failed && outs[i].RetryAfter == 0:
+			rest, at = append(rest, c), append(at, i)
+		}
+	}
+	if !foreign || len(rest) == 0 || !mayWrite(r.intent.Purpose, e.p.Phase) {
+		return
+	}
+	for _, i := range at {
+		open[i] = false
+	}
+	in := r.intent
+	in.Changes, in.Last = rest, false
+	e.write(r.plane, in, func(k int, o Outcome) {
+		if r.settled != nil {
+			r.settled(at[k], o)
+		}
+	})
 }
 
 func (e *engine) proposeOutcomes(r *request, done DoneMark, failed FailedMark, unknown UnknownMark) {

@@ -98,27 +98,32 @@ func (e *engine) waveBegins(r *request) {
 }
 
 // waveBegan: a request of the same wave was sent. One that waits alone (for the journal, a lease, a server's patience) begins nothing.
-func (e *engine) waveBegan(r *request) bool {
+func (e *engine) waveBegan(in *Intent, plane int) bool {
 	switch {
-	case r.intent.Purpose == Forward:
-		return slices.Contains(e.steps[r.intent.Step].onWire, r.plane)
-	case undoes(r.intent.Purpose):
-		s := e.backSeat(r.intent.Changes[0].Seat)
+	case in.Purpose == Forward:
+		return slices.Contains(e.steps[in.Step].onWire, plane)
+	case undoes(in.Purpose):
+		s := e.backSeat(in.Changes[0].Seat)
 		return s != nil && s.onWire
 	}
-	return r.intent.Purpose == AnswerP
+	return in.Purpose == AnswerP
 }
 
 // finishWaves journals what is left of a name's wave that has begun and whose requests aren't all journaled yet.
 func (e *engine) finishWaves() {
+	for i := range e.planes {
+		for k := range e.planes[i].later {
+			e.planes[i].later[k].intent.Purpose = AnswerP
+		}
+	}
 	for i := range e.steps {
 		s := &e.steps[i]
 		if e.p.Steps[i].State != StepApplying || s.wave < 0 || s.wave >= len(s.waves) {
 			continue
 		}
-		for _, p := range s.todo {
+		for k, p := range s.todo {
 			if e.finishesWave(&e.planes[p.plane]) && slices.Contains(s.onWire, p.plane) {
-				e.write(p.plane, Intent{Purpose: AnswerP, Step: i, Rung: e.p.Steps[i].Rung, Wave: s.wave, Last: p.last, Changes: p.changes}, nil)
+				e.write(p.plane, Intent{Purpose: AnswerP, Step: i, Rung: e.p.Steps[i].Rung, Wave: s.wave, Last: k == len(s.todo)-1, Changes: p.changes}, nil)
 			}
 		}
 	}

@@ -4,6 +4,7 @@ package cutover
 type planeState struct {
 	Plane
 	forward, back []*job
+	later         []laterWrite // writes that go back and have no intent yet
 	flying        int
 	nextAt        T    // pace
 	throttled     T    // the server asked for patience until
@@ -26,8 +27,14 @@ type request struct {
 	settled func(i int, o Outcome) // called once per change that got an outcome
 }
 
-// ahead is how many write requests of a plane are journaled before they can be sent.
+// ahead is how many write requests of a plane are journaled before they can be sent, in either direction.
 const ahead = 32
+
+// laterWrite is a write that is decided and has no intent yet.
+type laterWrite struct {
+	intent  Intent
+	settled func(i int, o Outcome)
+}
 
 func newPlaneState(pl Plane) planeState {
 	if pl.Workers == 0 {
@@ -80,10 +87,21 @@ func (e *engine) pumpQueue(pl *planeState, queue []*job) []*job {
 	return kept
 }
 
-// queued tells how many writes wait in a plane's forward queue.
-func (pl *planeState) unsent() int {
+// feedLater journals the writes that go back, as far ahead of their requests as those of the way forward.
+func (e *engine) feedLater() {
+	for i := range e.planes {
+		for pl := &e.planes[i]; len(pl.later) > 0 && unsent(pl.back) < ahead; {
+			w := pl.later[0]
+			pl.later = pl.later[1:]
+			e.write(i, w.intent, w.settled)
+		}
+	}
+}
+
+// unsent tells how many writes wait in a queue.
+func unsent(queue []*job) int {
 	n := 0
-	for _, j := range pl.forward {
+	for _, j := range queue {
 		if j.req != nil {
 			n++
 		}
@@ -143,8 +161,13 @@ func (e *engine) requeued(r *Record, seq int64) {
 func (e *engine) withdraw(finishWaves bool) {
 	for i := range e.planes {
 		pl := &e.planes[i]
-		forward, back := pl.forward, pl.back
-		pl.forward, pl.back = nil, nil
+		forward, back, later := pl.forward, pl.back, pl.later
+		pl.forward, pl.back, pl.later = nil, nil, nil
+		for _, w := range later {
+			if finishWaves && e.finishesWave(pl) && e.waveBegan(&w.intent, i) {
+				pl.later = append(pl.later, w)
+			}
+		}
 		for _, j := range forward {
 			if j.req != nil && e.withdrawn(pl, j.req, finishWaves) {
 				pl.forward = append(pl.forward, j)
@@ -160,7 +183,7 @@ func (e *engine) withdraw(finishWaves bool) {
 
 // withdrawn journals that a request won't be sent. True: it finishes a name's wave, so it will.
 func (e *engine) withdrawn(pl *planeState, r *request, finishWaves bool) (kept bool) {
-	if finishWaves && e.finishesWave(pl) && e.waveBegan(r) {
+	if finishWaves && e.finishesWave(pl) && e.waveBegan(&r.intent, r.plane) {
 		return true
 	}
 	e.notSent(r)

@@ -155,6 +155,7 @@ func (e *engine) turn() {
 	}
 	e.lookUp()
 	e.keep()
+	e.feedLater()
 	e.pump()
 	e.recordSeen()
 	e.flush()

@@ -288,29 +288,27 @@ func (e *engine) nextWave(i int) {
 			s.todo = append(s.todo, packed{plane: plane, changes: cs})
 		}
 	}
-	if n := len(s.todo); n > 0 {
-		s.todo[n-1].last = true
-	}
 	e.feed(i)
 }
 
-// feed journals the wave's requests, at most `ahead` of a plane before they can be sent.
+// feed journals the wave's requests, at most `ahead` of a plane before they can be sent. A plane that is behind holds up no other.
 func (e *engine) feed(i int) {
 	s := &e.steps[i]
-	for len(s.todo) > 0 {
-		p := s.todo[0]
-		if e.planes[p.plane].unsent() >= ahead {
-			return
+	kept, full := s.todo[:0], -1 // requests of one plane stand together
+	for k, p := range s.todo {
+		if p.plane == full || unsent(e.planes[p.plane].forward) >= ahead {
+			full, kept = p.plane, append(kept, p)
+			continue
 		}
-		s.todo = s.todo[1:]
-		gen := s.gen
-		e.write(p.plane, Intent{Purpose: Forward, Step: i, Rung: e.p.Steps[i].Rung, Wave: s.wave, Last: p.last, Changes: p.changes},
+		gen, last := s.gen, len(kept) == 0 && k == len(s.todo)-1
+		e.write(p.plane, Intent{Purpose: Forward, Step: i, Rung: e.p.Steps[i].Rung, Wave: s.wave, Last: last, Changes: p.changes},
 			func(_ int, o Outcome) {
 				if s.gen == gen && e.p.Phase == PhaseForward {
 					e.rungOutcome(i, o)
 				}
 			})
 	}
+	s.todo = kept
 }
 
 // rungOutcome counts a change's outcome; the wave ends when every change has one.

@@ -38,7 +38,6 @@ type stepRun struct {
 type packed struct {
 	plane   int
 	changes []Change
-	last    bool
 }
 
 // restart forgets what is under way and lists anew at t.
