@@ -124,6 +124,14 @@ var mutants = []mutant{
 		old: "if s.left--; s.left > 0 || len(s.todo) > 0 {", new: "if s.left--; s.left > 1 || len(s.todo) > 0 {",
 		run: "TestWaves",
 	}, {
+		name: "nothing wakes the engine when it becomes too late for a rung", file: "phase.go",
+		old: "\t\te.at(e.finishAt - need + 1)\n", new: "",
+		run: "TestNobodyAnswers",
+	}, {
+		name: "nothing wakes the engine when a judgement may change", file: "verdict.go",
+		old: "\tif j.Next < Never {\n\t\te.at(j.Next)\n\t}\n", new: "",
+		run: "TestPiecesAndSamplesAtRandom",
+	}, {
 		name: "the worker that is kept for going back looks things up", file: "request.go",
 		old: "if j.back && j.req != nil {", new: "if j.back {",
 		run: "TestHangsAndAPerson",

@@ -241,6 +241,7 @@ func (e *engine) readTouched(then func(error)) {
 	left := len(byPlane)
 	if left == 0 {
 		then(nil)
+		e.changed()
 		return
 	}
 	var failed error
@@ -322,6 +323,7 @@ func (e *engine) tooLate(i int) (bool, string) {
 	}
 	need := e.untilCheckpoint(i)
 	if e.now+need <= e.finishAt {
+		e.at(e.finishAt - need + 1)
 		return false, ""
 	}
 	return true, fmt.Sprintf("the next checkpoint is %s away, and the run must rest by %s", need.Duration().Round(time.Minute),
@@ -378,6 +380,6 @@ func (e *engine) openCount() int { return e.p.OpenCount() }
 // atWall asks for a turn at a wall time.
 func (e *engine) atWall(t time.Time) {
 	if !t.IsZero() {
-		e.at(e.now + T(t.Sub(e.wall())) + 1)
+		e.at(e.now + T(t.Sub(e.wall())))
 	}
 }

@@ -201,7 +201,7 @@ func (e *engine) mutes() map[string]bool {
 		}
 		if now := e.wall(); now.Before(until) {
 			m[gate] = true
-			e.at(e.now + T(until.Sub(now)) + 1)
+			e.at(e.now + T(until.Sub(now)))
 		}
 	}
 	return m

@@ -115,6 +115,16 @@ func (h *lease) until() cutover.T {
 func (h *lease) stall() {
 	h.until()
 	h.stalled = true
+	h.p.expect()
+}
+
+// expect looks at the sessions again when they would end unless they are renewed: their holders hear of it then.
+func (p *place) expect() {
+	for _, h := range p.held {
+		if !h.over {
+			p.s.at(h.until(), p.sweep)
+		}
+	}
 }
 
 // end ends the session on the server.

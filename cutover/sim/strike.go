@@ -126,6 +126,11 @@ func (f *fault) begin(s *Sim) {
 		}
 	}
 	f.on, f.since = true, s.now
+	if f.kind == "consul" || f.kind == "room" {
+		for _, p := range s.places {
+			p.expect()
+		}
+	}
 	if f.span > 0 {
 		s.at(s.now+f.span, func() {
 			for _, p := range s.places {
