@@ -18,19 +18,25 @@ func BenchmarkHeartbeat(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	sl, err := s.slot(b.Context())
-	if err != nil {
-		b.Fatal(err)
-	}
 	conn, err := x.conn(b.Context(), s.patience)
 	if err != nil {
 		b.Fatal(err)
 	}
 	defer func() {
-		_, _, _ = conn.Close(), sl.x.Close(), sl.y.Close()
+		_ = conn.Close()
+		s.onY.close()
+		s.onX.close()
 	}()
 	b.ReportAllocs()
 	for b.Loop() {
+		onY, err := s.onY.take(b.Context(), s.patience)
+		if err != nil {
+			b.Fatal(err)
+		}
+		onX, err := s.onX.take(b.Context(), s.patience)
+		if err != nil {
+			b.Fatal(err)
+		}
 		h, err := s.write(b.Context(), conn)
 		if err != nil {
 			b.Fatal(err)
@@ -39,7 +45,7 @@ func BenchmarkHeartbeat(b *testing.B) {
 			b.Fatal(err)
 		}
 		h.seq = put + 1
-		if err := s.follow(b.Context(), sl, h); err != nil {
+		if err := s.follow(b.Context(), onY, onX, h); err != nil {
 			b.Fatal(err)
 		}
 	}

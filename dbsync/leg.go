@@ -10,10 +10,16 @@ import (
 
 // follow waits until a heartbeat is on Y, and then until Y's binlog up to it is back on X. Its error ends the round: a
 // connection that broke, or a writer that moved. A wait that can't say anything is Unknown in its direction and ends nothing.
-func (s *session) follow(ctx context.Context, sl *slot, h beat) error {
+// Without x, and without one that is idle by then, it isn't followed back: enough older ones are on their way.
+func (s *session) follow(ctx context.Context, y, x *sql.Conn, h beat) error {
 	defer func() { s.forth.end(h.seq, s.now()) }()
-	v, ok, err := s.goForth(ctx, sl.y, h)
-	if err != nil || !ok {
+	v, ok, err := s.goForth(ctx, y, h)
+	s.onY.give(y)
+	if x == nil {
+		x = s.onX.idle()
+	}
+	defer func() { s.onX.give(x) }()
+	if err != nil || !ok || x == nil {
 		return err
 	}
 	if s.noBack != nil {
@@ -22,7 +28,7 @@ func (s *session) follow(ctx context.Context, sl *slot, h beat) error {
 	}
 	s.back.begin(h.seq, v.read)
 	defer func() { s.back.end(h.seq, s.now()) }()
-	return s.comeBack(ctx, sl.x, h, v)
+	return s.comeBack(ctx, x, h, v)
 }
 
 func (s *session) goForth(ctx context.Context, conn *sql.Conn, h beat) (arrival, bool, error) {

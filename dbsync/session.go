@@ -3,7 +3,6 @@ package dbsync
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -27,13 +26,52 @@ type session struct {
 	forth, back *track
 	mixed       atomic.Bool // events of other servers come to X between its own
 	all         sync.WaitGroup
-	free        chan *slot // slots that no heartbeat uses
-	slots       int        // made so far
+	onY, onX    waiters // those that follow heartbeats forth, and back
 	fail        context.CancelCauseFunc
 }
 
-// slot is the two connections with which one heartbeat is followed.
-type slot struct{ y, x *sql.Conn }
+// waiters are the connections to a master on which heartbeats are waited for, one each. The two ways have their own: one that lags
+// must not take the sight of the other.
+type waiters struct {
+	node *node
+	free chan *sql.Conn // those that no heartbeat uses
+	made int
+}
+
+// take is a connection, opened now if need be; nil when all are in use. One goroutine takes; any may use idle and give.
+func (w *waiters) take(ctx context.Context, patience time.Duration) (*sql.Conn, error) {
+	if c := w.idle(); c != nil || w.made == underWay {
+		return c, nil
+	}
+	c, err := w.node.conn(ctx, patience)
+	if err == nil {
+		w.made++
+	}
+	return c, err
+}
+
+// idle is an open connection that nobody uses, nil if there is none.
+func (w *waiters) idle() *sql.Conn {
+	select {
+	case c := <-w.free:
+		return c
+	default:
+		return nil
+	}
+}
+
+// give takes a connection back; nil is none.
+func (w *waiters) give(c *sql.Conn) {
+	if c != nil {
+		w.free <- c
+	}
+}
+
+func (w *waiters) close() {
+	for c := w.idle(); c != nil; c = w.idle() {
+		_ = c.Close() // back to its pool, which looks at it
+	}
+}
 
 func (r *Ring) newSession(ctx context.Context, o WatchOptions, x, y *node) (*session, error) {
 	xs, err := x.readSide(ctx, r.timeout)
@@ -45,7 +83,8 @@ func (r *Ring) newSession(ctx context.Context, o WatchOptions, x, y *node) (*ses
 		return nil, err
 	}
 	s := &session{o: o, pair: r.name, x: x, y: y, xID: xs.vars["server_id"], yID: ys.vars["server_id"], slice: sliceOf(o.Every), patience: r.timeout,
-		forth: newTrack(y.room, o), back: newTrack(x.room, o), free: make(chan *slot, underWay)}
+		forth: newTrack(y.room, o), back: newTrack(x.room, o),
+		onY: waiters{node: y, free: make(chan *sql.Conn, underWay)}, onX: waiters{node: x, free: make(chan *sql.Conn, underWay)}}
 	if s.xID == s.yID {
 		return nil, noData("the masters in %s and %s both have server_id %s: the same server twice, or two that can't replicate",
 			x.room, y.room, s.xID)
@@ -100,7 +139,8 @@ func (s *session) run(ctx context.Context) error {
 	s.start(ctx, s.listen)
 	<-ctx.Done()
 	s.all.Wait()
-	s.closeSlots()
+	s.onY.close()
+	s.onX.close()
 	return context.Cause(ctx)
 }
 
@@ -110,40 +150,6 @@ func (s *session) start(ctx context.Context, f func(context.Context) error) {
 			s.fail(err)
 		}
 	})
-}
-
-func (s *session) closeSlots() {
-	for {
-		select {
-		case sl := <-s.free:
-			_, _ = sl.x.Close(), sl.y.Close() // back to their pools, which look at them
-		default:
-			return
-		}
-	}
-}
-
-// slot is two connections for one heartbeat, opened before it is written so that opening them is no part of the lag; nil
-// when all are in use.
-func (s *session) slot(ctx context.Context) (*slot, error) {
-	select {
-	case sl := <-s.free:
-		return sl, nil
-	default:
-	}
-	if s.slots == underWay {
-		return nil, nil
-	}
-	y, err := s.y.conn(ctx, s.patience)
-	if err != nil {
-		return nil, err
-	}
-	x, err := s.x.conn(ctx, s.patience)
-	if err != nil {
-		return nil, errors.Join(err, y.Close())
-	}
-	s.slots++
-	return &slot{y: y, x: x}, nil
 }
 
 // conn is a connection for one user's waits.
@@ -182,30 +188,35 @@ func (s *session) beats(ctx context.Context) error {
 	}
 }
 
+// oneBeat writes a heartbeat and has it followed, if it can be. The connections are opened before it is written, so that opening them
+// is no part of the lag.
 func (s *session) oneBeat(ctx context.Context, conn *sql.Conn, seq int, write beatWriter) error {
-	sl, err := s.slot(ctx)
+	y, err := s.onY.take(ctx, s.patience)
 	if err != nil {
 		return err
 	}
-	h, err := write(ctx, conn)
-	if sl != nil && (err != nil || h.gtid == "") {
-		s.free <- sl
-	}
+	x, err := s.onX.take(ctx, s.patience)
 	if err != nil {
+		s.onY.give(y)
+		return err
+	}
+	h, err := write(ctx, conn)
+	if err == nil && h.gtid != "" {
+		err = h.split()
+	}
+	if y == nil || err != nil || h.gtid == "" {
+		s.onY.give(y)
+		s.onX.give(x)
+	}
+	switch {
+	case err != nil:
 		return s.x.fail(fmt.Errorf("heartbeat: %w", err))
-	}
-	if sl == nil || h.gtid == "" {
+	case y == nil || h.gtid == "":
 		return nil
-	}
-	if err := h.split(); err != nil {
-		return s.x.fail(err)
 	}
 	h.seq = seq
 	s.forth.begin(seq, h.acked)
-	s.start(ctx, func(ctx context.Context) error {
-		defer func() { s.free <- sl }()
-		return s.follow(ctx, sl, h)
-	})
+	s.start(ctx, func(ctx context.Context) error { return s.follow(ctx, y, x, h) })
 	return nil
 }
 

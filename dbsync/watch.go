@@ -20,8 +20,8 @@ type WatchOptions struct {
 	Put func(Reading)
 }
 
-// underWay is how many heartbeats are followed at once. More are written and not followed: the oldest one's lower bound says
-// more than any younger one could.
+// underWay is how many heartbeats are followed at once each way. More are written and not followed: the oldest one's lower bound
+// says more than any younger one could.
 const underWay = 8
 
 // The pauses before a connection is made again double between these.
