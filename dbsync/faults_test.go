@@ -302,6 +302,27 @@ func TestInitTwice(t *testing.T) {
 	}
 }
 
+// TestInitWaits: what Init made is on both masters when it returns, however late replication is within a request's time.
+func TestInitWaits(t *testing.T) {
+	heal(t)
+	run(t, "home", "RENAME TABLE roomshift.heartbeat TO roomshift.away")
+	t.Cleanup(func() {
+		run(t, "home", "DROP TABLE roomshift.heartbeat", "RENAME TABLE roomshift.away TO roomshift.heartbeat")
+		heal(t)
+	})
+	if err := lab.Await(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	lab.Delay("home", "cloud", 500*time.Millisecond)
+	r := openLab(t, labPair())
+	if err := r.Init(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Ready(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestMissingTable: what to do is in the reason.
 func TestMissingTable(t *testing.T) {
 	heal(t)

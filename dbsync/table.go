@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Grants is what the account of roomshift needs on each master, and no more: {user} stands for it. It must not have READ_ONLY
@@ -30,11 +31,12 @@ var HeartbeatTable = []string{
 var heartbeatColumns = []string{"epoch", "pair", "room", "seq"}
 
 // Init makes roomshift.heartbeat on the writer, from where it replicates to the other master. A table that is there is left as
-// it is; one with other columns is an error, as is a pair without exactly one writer.
+// it is; one with other columns is an error, as is a pair without exactly one writer. It waits until the table it made has come to
+// the other master, for as long as a request may take: what checks look next would miss it there. One that doesn't come is for them.
 func (r *Ring) Init(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
-	x, _, err := r.writer(ctx)
+	x, y, err := r.writer(ctx)
 	if err != nil {
 		return fmt.Errorf("make roomshift.heartbeat of pair %s: %w", r.name, err)
 	}
@@ -51,8 +53,22 @@ func (r *Ring) Init(ctx context.Context) error {
 			return fmt.Errorf("make roomshift.heartbeat of pair %s: %w", r.name, x.fail(err))
 		}
 	}
+	tick := time.NewTicker(comeLook)
+	defer tick.Stop()
+	for ctx.Err() == nil {
+		if columns, err := y.heartbeatTable(ctx); err != nil || columns != nil {
+			break
+		}
+		select {
+		case <-ctx.Done():
+		case <-tick.C:
+		}
+	}
 	return nil
 }
+
+// comeLook is how often Init looks whether the table has come.
+const comeLook = 20 * time.Millisecond
 
 // Ready says whether lag can be measured: an error names the master on which roomshift.heartbeat isn't there as it should be. A
 // master that can't be asked is no error: its gate says so all the time.
