@@ -162,7 +162,8 @@ func (le *lease) keep() {
 }
 
 // renew renews once and tells whether the lock may still be held. A session that Consul doesn't know any more, or a lock key
-// that isn't this session's, is a loss at once; any other failure is not: the lease then runs out by itself.
+// that isn't this session's, is a loss at once; any other failure is not: the lease then runs out by itself. One that ran out is
+// never renewed again: its holder may have been told, and its session must end.
 func (le *lease) renew(ctx context.Context) bool {
 	sent := le.lock.o.Now()
 	err := le.renewSession(ctx)
@@ -171,6 +172,9 @@ func (le *lease) renew(ctx context.Context) bool {
 	}
 	if ctx.Err() != nil {
 		return false
+	}
+	if le.Until() <= le.lock.o.Now() {
+		err = fmt.Errorf("run %s in consul of %s: %w: it wasn't renewed in time", le.claim.Run, le.lock.client.name, cutover.ErrLeaseLost)
 	}
 	if errors.Is(err, cutover.ErrLeaseLost) {
 		le.mu.Lock()

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/consul/api"
@@ -35,6 +36,9 @@ type Lock struct {
 	client *Client
 	prefix string
 	o      LockOptions
+
+	mu   sync.Mutex
+	last *lease // the newest one that this Lock gave: see Take
 }
 
 var _ cutover.Lock = (*Lock)(nil)
@@ -87,6 +91,9 @@ func (h holder) String() string {
 // Take makes one attempt: it looks at the lock and the claims, makes a session, and takes all of them in one transaction (or
 // several of 64 operations, each fenced by the first; what was taken is given back when a later one fails).
 // ErrHeld (wrapped) says who holds what; a lock that its holder's death left in lock-delay is held, too.
+//
+// A run whose own lease ran out, because Consul didn't answer for so long, takes its lock from its own old session: that may live on
+// for two TTLs, and nobody else waits for it.
 func (l *Lock) Take(ctx context.Context, c cutover.Claim) (cutover.Lease, error) {
 	if c.Run == "" || strings.Contains(c.Run, "/") {
 		return nil, fmt.Errorf("take the lock in consul of %s: %q is no run", l.client.name, c.Run)
@@ -95,6 +102,7 @@ func (l *Lock) Take(ctx context.Context, c cutover.Claim) (cutover.Lease, error)
 	if err != nil {
 		return nil, err
 	}
+	l.endOwn(c, &seen)
 	if err := l.refuse(ctx, c, seen); err != nil {
 		return nil, err
 	}
@@ -113,13 +121,30 @@ func (l *Lock) Take(ctx context.Context, c cutover.Claim) (cutover.Lease, error)
 		l.destroy(ctx, old)
 	}
 	le.keep()
+	l.mu.Lock()
+	l.last = le
+	l.mu.Unlock()
 	return le, nil
+}
+
+// endOwn ends the renewals of this Lock's last lease, if that has run out, and notes whether its session has the lock.
+func (l *Lock) endOwn(c cutover.Claim, s *standing) {
+	l.mu.Lock()
+	last := l.last
+	l.mu.Unlock()
+	if last == nil || !c.Resume || last.claim.Run != c.Run || last.Until() > l.o.Now() {
+		return
+	}
+	last.stop()
+	<-last.done
+	s.own = s.session() == last.fence.Session
 }
 
 // standing is what the lock's keys hold.
 type standing struct {
 	lock   *api.KVPair
 	holder holder
+	own    bool                   // its session is that of a lease of this Lock's that ran out
 	claims map[string]*api.KVPair // by claim key
 }
 
@@ -172,7 +197,7 @@ func (l *Lock) refuse(ctx context.Context, c cutover.Claim, s standing) error {
 		return fmt.Errorf("%q in consul of %s: %w by %s: end that run first, with `roomshift close %s` when it rests", name, l.client.name,
 			cutover.ErrHeld, l.who(ctx, string(pair.Value)), string(pair.Value))
 	}
-	if s.session() != "" && !(c.Resume && l.o.Dead(s.holder.Host, s.holder.PID)) {
+	if s.session() != "" && !s.own && !(c.Resume && l.o.Dead(s.holder.Host, s.holder.PID)) {
 		return fmt.Errorf("run %s in consul of %s: %w by %v: if that process is gone, it ends by itself within %v", c.Run, l.client.name,
 			cutover.ErrHeld, s.holder, 2*l.o.TTL+l.o.LockDelay)
 	}

@@ -138,6 +138,7 @@ func (e *engine) leaseLost(l *leaseState, err error) {
 		return
 	}
 	l.lost, l.err, l.retryAt = true, err, e.now
+	e.note(fmt.Sprintf("%s: %v: nothing is written there until it is had again", l.place.Name, err))
 	e.changed()
 }
 
