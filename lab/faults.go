@@ -33,6 +33,10 @@ func (l *Lab) Cut() {
 // Errors makes a part (0..1) of what a room's service is asked fail; 0 ends it.
 func (l *Lab) Errors(room string, part float64) { l.services[room].errors.Store(int64(part * 1e6)) }
 
+// Writes makes the load generator write or only read, as many requests either way. The services write nothing by themselves: once
+// Answered has returned, the masters' GTID positions stand still but for what roomshift writes.
+func (l *Lab) Writes(on bool) { l.load.reads.Store(!on) }
+
 // Applier stops or starts the thread of a room's master that applies what the other wrote.
 func (l *Lab) Applier(ctx context.Context, room string, run bool) error {
 	statement := "STOP SLAVE SQL_THREAD"
@@ -130,6 +134,7 @@ func (l *Lab) Room(ctx context.Context, room string, s State) error {
 
 // Heal ends every fault.
 func (l *Lab) Heal(ctx context.Context) error {
+	l.Writes(true)
 	l.Ring.Heal()
 	for _, p := range l.lines {
 		p.Heal()
@@ -156,6 +161,7 @@ room ROOM down|up       a whole room is away
 consul ROOM down|frozen|up
 prometheus ROOM down|frozen|up
 cut                     the line between the rooms
+writes off|on           the load generator only reads
 set ROOM NUMBER         write the number at the room's key by hand
 heal                    ends every fault
 status                  what the load generator has counted
@@ -178,6 +184,11 @@ func (l *Lab) Do(ctx context.Context, line string) (string, error) {
 	case "cut":
 		l.Cut()
 		return "the line is cut\n", nil
+	case "writes":
+		if len(f) == 2 && (f[1] == "on" || f[1] == "off") {
+			l.Writes(f[1] == "on")
+			return line + ": done\n", nil
+		}
 	}
 	if len(f) < 3 || !isRoom(f[1]) {
 		return "", fmt.Errorf("%q isn't understood; want a line such as\n%s", line, Help)

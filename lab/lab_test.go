@@ -239,6 +239,39 @@ func TestLag(t *testing.T) {
 	}
 }
 
+// TestWritesOff: requests go on, and the masters' own GTID streams stand still until writes are on again.
+func TestWritesOff(t *testing.T) {
+	heal(t)
+	gtids := func() (text string) {
+		for _, room := range rooms {
+			var state string
+			if err := lab.Ring.Master(room).DB().QueryRowContext(t.Context(), "SELECT @@gtid_binlog_state").Scan(&state); err != nil {
+				t.Fatal(err)
+			}
+			text += room + " " + state + "; "
+		}
+		return text
+	}
+	do(t, "writes off")
+	if err := lab.Answered(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := lab.Ring.Await(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	was := gtids()
+	if c := counted(t); c.Writes > 0 || c.Failed > 0 {
+		t.Errorf("%d writes, %d failures while nothing is written", c.Writes, c.Failed)
+	}
+	if now := gtids(); now != was {
+		t.Errorf("the positions went from %s to %s", was, now)
+	}
+	heal(t)
+	if c := counted(t); c.Writes == 0 || gtids() == was {
+		t.Errorf("%d writes once healed", c.Writes)
+	}
+}
+
 // TestCut: each room serves on by itself, what would cross fails, and heals.
 func TestCut(t *testing.T) {
 	heal(t)
@@ -295,7 +328,7 @@ func TestPrometheusDown(t *testing.T) {
 func TestDoRefuses(t *testing.T) {
 	for _, line := range []string{
 		"lag home home 1s", "lag home cloud", "lag home cloud soon", "lag home cloud -1s", "errors cloud 20", "errors cloud 120%",
-		"errors moon 2%", "room cloud frozen", "consul cloud off", "prometheus", "applier cloud up", "dance home now", "set home",
+		"errors moon 2%", "room cloud frozen", "consul cloud off", "prometheus", "applier cloud up", "dance home now", "writes", "writes maybe", "set home",
 	} {
 		if said, err := lab.Do(t.Context(), line); err == nil {
 			t.Errorf("%s: %s", line, said)

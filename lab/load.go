@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -57,6 +58,7 @@ type load struct {
 	gates   map[string]string // by room: its gateway's base URL
 	enter   int               // of a hundred, so many enter by rooms[1]
 	client  *http.Client
+	reads   atomic.Bool // nothing is written
 	end     context.CancelFunc
 	done    sync.WaitGroup
 	mu      sync.Mutex // guards what follows
@@ -108,7 +110,7 @@ func (l *load) start(ctx context.Context, n int) {
 		room = l.rooms[1]
 	}
 	method := http.MethodGet
-	if n%10 == 7 {
+	if n%10 == 7 && !l.reads.Load() {
 		method = http.MethodPost
 	}
 	select {

@@ -16,12 +16,12 @@ import (
 // TestMastersByTheirOwnAuthority: what rooms.yaml says of a master's TLS reaches that master: one that takes only TLS, by an
 // authority of its own and from clients with its certificate, is read by `check --live`, and not without the certificate.
 func TestMastersByTheirOwnAuthority(t *testing.T) {
-	dir := t.TempDir()
-	made, err := server.MakeCertificates(filepath.Join(dir, "tls"))
+	s := begin(t)
+	made, err := server.MakeCertificates(filepath.Join(s.dir, "tls"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := server.StartMaster(t.Context(), filepath.Join(dir, "master"), server.MasterOptions{Name: "tls", ID: 9, Grants: dbsync.Grants,
+	m, err := server.StartMaster(t.Context(), t.TempDir(), server.MasterOptions{Name: "tls", ID: 9, Grants: dbsync.Grants,
 		Lines: []string{"ssl-ca=" + made.CAFile, "ssl-cert=" + made.ServerCert, "ssl-key=" + made.ServerKey}})
 	if err != nil {
 		t.Fatal(err)
@@ -31,13 +31,13 @@ func TestMastersByTheirOwnAuthority(t *testing.T) {
 		t.Fatal(err)
 	}
 	whole := "caFile: tls/ca.pem, certFile: tls/client.pem, keyFile: tls/client.key"
-	if f := answersOf(t, dir, whole, m); !f.OK || !strings.Contains(f.Seen, "MariaDB") {
+	if f := s.answers(whole, m); !f.OK || !strings.Contains(f.Seen, "MariaDB") {
 		t.Errorf("with all of them: %+v", f)
 	}
-	if f := answersOf(t, dir, "caFile: tls/ca.pem", m); f.OK || !strings.Contains(f.Seen, "1045") || !strings.Contains(f.Seen, "certFile") {
+	if f := s.answers("caFile: tls/ca.pem", m); f.OK || !strings.Contains(f.Seen, "1045") || !strings.Contains(f.Seen, "certFile") {
 		t.Errorf("without a certificate: %+v", f)
 	}
-	if f := answersOf(t, dir, "certFile: tls/client.pem, keyFile: tls/client.key", m); f.OK || !strings.Contains(f.Seen, "x509") || !strings.Contains(f.Seen, "caFile") {
+	if f := s.answers("certFile: tls/client.pem, keyFile: tls/client.key", m); f.OK || !strings.Contains(f.Seen, "x509") || !strings.Contains(f.Seen, "caFile") {
 		t.Errorf("without its authority: %+v", f)
 	}
 }
@@ -48,27 +48,26 @@ type found struct {
 	OK                            bool
 }
 
-// answersOf is whether the cloud's master answers, by rooms.yaml with these words beside its dsnEnv.
-func answersOf(t *testing.T, dir, words string, cloud *server.Master) found {
-	t.Helper()
-	text := strings.Replace(rooms.RoomsYAML(), "dsnEnv: LAB_DSN_CLOUD", "dsnEnv: LAB_DSN_CLOUD, "+words, 1)
-	file := filepath.Join(dir, "rooms.yaml")
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	c := exec.CommandContext(t.Context(), program, "check", "--live", "--json", "--rooms", file, rooms.Runbook("out"))
-	c.Env = append(append(os.Environ(), rooms.Env()...), "LAB_DSN_CLOUD="+cloud.DSN(server.Roomshift))
+// answers is whether the cloud's master answers, by rooms.yaml with these words beside its dsnEnv.
+func (s *scene) answers(words string, cloud *server.Master) found {
+	s.t.Helper()
+	s.secret = append(s.secret, cloud.Secrets()...)
+	file := s.rooms(func(yaml string) string {
+		return strings.Replace(yaml, "dsnEnv: LAB_DSN_CLOUD", "dsnEnv: LAB_DSN_CLOUD, "+words, 1)
+	})
+	c := exec.CommandContext(s.t.Context(), program, "check", "--live", "--json", "--rooms", file, s.lab.Runbook("out"))
+	c.Env = append(append(os.Environ(), s.lab.Env()...), "LAB_DSN_CLOUD="+cloud.DSN(server.Roomshift))
 	out, _ := c.Output() // something else isn't well: the two masters replicate from nobody
-	remember(t, filepath.Join(dir, "none"), string(out))
+	s.noSecret("an output", string(out))
 	var answer struct{ Findings []found }
 	if err := json.Unmarshal(out, &answer); err != nil {
-		t.Fatalf("%v:\n%s", err, out)
+		s.t.Fatalf("%v:\n%s", err, out)
 	}
 	for _, f := range answer.Findings {
 		if strings.HasSuffix(f.Check, ": answers") && f.Room == lab.Cloud {
 			return f
 		}
 	}
-	t.Fatalf("no finding says whether the master in the cloud answers:\n%s", out)
+	s.t.Fatalf("no finding says whether the master in the cloud answers:\n%s", out)
 	return found{}
 }

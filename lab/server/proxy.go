@@ -150,40 +150,85 @@ type piece struct {
 	bytes []byte
 }
 
+// queue is the pieces of one way, oldest first. It takes no more room than what is under way: most lines carry one piece at a time,
+// and a lab has hundreds of them.
+type queue struct {
+	mu     sync.Mutex
+	change sync.Cond
+	pieces []piece
+	ended  bool // its sender has
+	gone   bool // nobody carries any more
+}
+
+func newQueue() *queue {
+	q := &queue{}
+	q.change.L = &q.mu
+	return q
+}
+
+// put adds a piece once there is room; false: nobody carries any more.
+func (q *queue) put(c piece) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for len(q.pieces) >= underWay && !q.gone {
+		q.change.Wait()
+	}
+	q.pieces = append(q.pieces, c)
+	q.change.Broadcast()
+	return !q.gone
+}
+
+// take waits for the oldest piece; false: the sender has ended and nothing is left.
+func (q *queue) take() (piece, bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for len(q.pieces) == 0 {
+		if q.ended {
+			return piece{}, false
+		}
+		q.change.Wait()
+	}
+	c := q.pieces[0]
+	q.pieces[0] = piece{}
+	q.pieces = q.pieces[1:]
+	q.change.Broadcast()
+	return c, true
+}
+
+func (q *queue) set(b *bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	*b = true
+	q.change.Broadcast()
+}
+
 // pump carries one way until its sender ends or the receiver fails; then it ends both ways, as a close does.
 func (p *Proxy) pump(w way, from, to net.Conn) {
-	pieces := make(chan piece, underWay)
-	gone := make(chan struct{}) // closed when nobody takes pieces any more
+	q := newQueue()
 	go func() {
-		defer close(pieces)
-		buf := make([]byte, 64<<10)
+		defer q.set(&q.ended)
+		buf := make([]byte, 16<<10)
 		for {
 			n, err := from.Read(buf)
-			if n > 0 {
-				select {
-				case pieces <- piece{time.Now(), append([]byte(nil), buf[:n]...)}:
-				case <-gone:
-					return
-				}
-			}
-			if err != nil {
+			if n > 0 && !q.put(piece{time.Now(), append([]byte(nil), buf[:n]...)}) || err != nil {
 				return
 			}
 		}
 	}()
-	for c := range pieces {
-		if !p.hold(w, c.came) {
+	for {
+		c, ok := q.take()
+		if !ok || !p.hold(w, c.came) {
 			break
 		}
 		if _, err := to.Write(c.bytes); err != nil {
 			break
 		}
 	}
-	close(gone)
+	q.set(&q.gone)
 	p.hold(w, time.Now()) // the end, too, takes its time
 	_ = from.Close()
 	_ = to.Close()
-	for range pieces { // until its reader has ended
+	for ok := true; ok; _, ok = q.take() { // until its reader has ended
 	}
 }
 
