@@ -95,6 +95,11 @@ func (p *Progress) applyIntent(r *Record) error {
 	if object, ok := namedTwice(in.Changes); ok {
 		return refuse(r, "request %d changes %s twice: one object, one change", in.Request, object)
 	}
+	if in.Purpose == Keep {
+		if err := p.wasSetAgain(r); err != nil {
+			return err
+		}
+	}
 	if err := p.waveEnd(r); err != nil {
 		return err
 	}
@@ -115,6 +120,7 @@ func (p *Progress) applyIntent(r *Record) error {
 	}
 	if in.Purpose == Forward && in.Step >= 0 {
 		p.Steps[in.Step].Wrote = true
+		p.inHand(in)
 	}
 	p.Requests = in.Request
 	p.fold.open = append(p.fold.open, q)

@@ -141,6 +141,7 @@ func (p *Progress) applyAdopted(r *Record) error {
 		o.Gives = nil
 	}
 	o.Last, o.Want, o.Version, o.Foreign, o.Adopted = a.Value, a.Value, a.Version, nil, true
+	delete(p.Wanted, o.Seat)
 	for name, t := range p.Targets {
 		if p.Phase == PhaseResting && name == p.LastTarget {
 			t.Want[id] = a.Value

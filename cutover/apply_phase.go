@@ -23,7 +23,11 @@ func (p *Progress) applyStep(r *Record) error {
 		if g := p.fold.rung; g == nil || g.step != m.Step || g.rung != m.Rung {
 			p.fold.rung = &rungStart{step: m.Step, rung: m.Rung, seq: r.Seq}
 		}
-	case StepWaiting, StepSettling, StepBaking, StepMoving, StepDone, StepSkipped:
+	case StepSettling:
+		if sp.Wrote {
+			p.rungWritten(m.Step, m.Rung)
+		}
+	case StepWaiting, StepBaking, StepMoving, StepDone, StepSkipped:
 	default:
 		return refuse(r, "step %q is said to be %q, which is no state of a step", p.Plan.Steps[m.Step].Name, m.State)
 	}
@@ -121,6 +125,7 @@ func (p *Progress) beginBack(r *Record) error {
 		return refuse(r, "back to %q while going back to %q, which is earlier: going back doesn't turn forward", m.Target, p.Target)
 	}
 	p.Target, p.Exit, p.Asked = m.Target, ExitDone, nil
+	clear(p.Wanted) // what the target recorded is wanted, object by object
 	if p.Phase == PhaseResting || p.Phase == PhaseOver {
 		p.Verdict = VerdictMark{} // of a night that is over
 	}

@@ -62,6 +62,7 @@ func (p *Progress) applyPlan(r *Record) error {
 	}
 	p.Phase, p.Target, p.Causes, p.Exit, p.Paused, p.Asked = PhaseForward, "", nil, ExitDone, "", nil
 	p.fold.waves, p.fold.rung = nil, nil
+	p.takeWanted(plan)
 	return nil
 }
 

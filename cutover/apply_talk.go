@@ -2,6 +2,7 @@ package cutover
 
 import (
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -105,6 +106,13 @@ func (p *Progress) applyAnswered(r *Record) error {
 		return err
 	}
 	p.dropAsked(a.Step, a.What)
+	if name, ok := strings.CutPrefix(a.What, keepQuestion); ok && a.How == "accepted" {
+		for seat := range p.SetAgain {
+			if seat.String() == name {
+				delete(p.SetAgain, seat)
+			}
+		}
+	}
 	if a.Step >= 0 && a.How == "approved" {
 		p.Steps[a.Step].Approved = a.Who
 	}

@@ -157,7 +157,11 @@ func (e *engine) answered(i int, what, how, who string) {
 		e.mark(i, rung, StepBaking, how+" by "+who)
 	case "bake":
 		e.nextRung(i, how+" by "+who)
-	default: // foreign, failed, rule: list and shape anew over what is there
-		e.mark(i, rung, StepApplying, how+" by "+who)
+	default: // foreign, failed, rule: list and shape anew over what is there; a checkpoint looks once more
+		state := StepApplying
+		if len(e.plan.Steps[i].Rungs) == 0 {
+			state = StepWaiting
+		}
+		e.mark(i, rung, state, how+" by "+who)
 	}
 }

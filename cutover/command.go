@@ -178,19 +178,26 @@ func (e *engine) backCommand(c Command) {
 	e.say(c, true, "going back to %s", target)
 }
 
+// askerName is how people name who asks: a step, a seat that is kept, or the run.
+func (e *engine) askerName(q AskedMark) string {
+	if seat, ok := strings.CutPrefix(q.What, keepQuestion); ok {
+		return seat
+	}
+	if q.Step < 0 {
+		return "run"
+	}
+	return e.plan.Steps[q.Step].Name
+}
+
 // asked finds the question that a person means: of the named step, or the only one.
 func (e *engine) asked(c Command, whats ...string) (AskedMark, bool) {
 	var found []AskedMark
 	for _, q := range e.p.Asked {
-		name := "run"
-		if q.Step >= 0 {
-			name = e.plan.Steps[q.Step].Name
-		}
-		if c.Args["step"] != "" && c.Args["step"] != name {
+		if name := e.askerName(q); c.Args["step"] != "" && c.Args["step"] != name {
 			continue
 		}
 		for _, w := range whats {
-			if q.What == w {
+			if q.What == w || (w == keepQuestion && strings.HasPrefix(q.What, w)) {
 				found = append(found, q)
 			}
 		}
@@ -203,7 +210,7 @@ func (e *engine) asked(c Command, whats ...string) (AskedMark, bool) {
 	default:
 		names := ""
 		for _, q := range found {
-			names += fmt.Sprintf(" %q", e.plan.Steps[q.Step].Name)
+			names += fmt.Sprintf(" %q", e.askerName(q))
 		}
 		e.refuse(c, "several steps ask: name one of%s", names)
 	}
@@ -219,7 +226,7 @@ func (e *engine) approve(c Command) {
 }
 
 func (e *engine) accept(c Command) {
-	q, ok := e.asked(c, "settle", "bake", "foreign", "failed", "rule", "check", "ask")
+	q, ok := e.asked(c, "settle", "bake", "foreign", "failed", "rule", "check", "ask", keepQuestion)
 	if !ok {
 		return
 	}
@@ -268,7 +275,7 @@ func (e *engine) adopt(step int, c Command) {
 
 // rulesIn are the rules that a question names: a former holder may have asked it, so its text is all there is.
 func rulesIn(q AskedMark) []string {
-	if q.What != "rule" {
+	if q.What != "rule" && !strings.HasPrefix(q.What, keepQuestion) {
 		return nil
 	}
 	var out []string

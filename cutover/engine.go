@@ -202,6 +202,9 @@ type seatState struct {
 	known int64  // the newest record when its listing was held against the journal: nothing was left to say
 	kept  int64  // the newest record when its new objects were looked for
 
+	stuck string    // it doesn't carry its share and isn't set again: why
+	again *againRun // it is being set again
+
 	goals map[string]string // what going back gives each object; nil: to be worked out
 	goal  Share
 	need  int // objects that don't hold their goal

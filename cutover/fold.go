@@ -52,6 +52,7 @@ func NewProgress() *Progress {
 		Mutes:    map[string]CommandMark{},
 		Commands: map[string]bool{},
 		Moves:    map[string]MoveMark{},
+		SetAgain: map[Seat][]string{},
 	}
 }
 

@@ -5,8 +5,9 @@ import "fmt"
 // keepEvery is how often membership is listed while a run keeps it.
 const keepEvery = 10 * Second
 
-// keep gives objects that were created since the last listing their weight, so that a machine that joins doesn't move the share.
-// What is kept is membership, of the seats that the run has written: an object that existed and was changed by others is foreign.
+// keep gives objects that were created since the last listing their weight, so that a machine that joins doesn't move the share, and
+// sets a share again that strayed because others died. What is kept is membership, of the seats that the run has written: an object
+// that existed and was changed by others is foreign.
 func (e *engine) keep() {
 	e.keepWake = Never
 	if !e.ready || e.ended || e.err != nil || !e.keeps() || !e.keptSeats() {
@@ -53,7 +54,7 @@ func (e *engine) kept(i int, seats []Seat, held []Held, err error) {
 	}
 	if e.silent = e.isKnown(i, seats, held) && e.isKept(seats); !e.silent {
 		e.merge(i, seats, held)
-		e.keepNew(i, seats)
+		e.keepSeats(seats)
 	}
 }
 
@@ -112,22 +113,22 @@ func (e *engine) keeps() bool {
 	return false
 }
 
-func (e *engine) keepNew(plane int, seats []Seat) {
+func (e *engine) keepSeats(seats []Seat) {
 	for _, seat := range seats {
 		st := e.seats[seat]
-		if st == nil {
+		if st == nil || st.again != nil {
 			continue
 		}
-		cs := e.joined(plane, st)
-		for _, pack := range Pack(e.planes[plane].Plane, cs) {
-			e.write(plane, Intent{Purpose: Keep, Step: -1, Changes: pack}, nil)
+		settled := e.keepSeat(st)
+		if st.kept = 0; settled {
+			st.kept = e.p.Seq
 		}
-		st.kept = e.p.Seq
 	}
+	e.askKept(seats)
 }
 
 // joined is what a seat's new objects are to hold.
-func (e *engine) joined(plane int, st *seatState) []Change {
+func (e *engine) joined(st *seatState) []Change {
 	var cs []Change
 	var often map[Room]string
 	for i := range st.held {
@@ -142,7 +143,7 @@ func (e *engine) joined(plane int, st *seatState) []Change {
 		if !ok || want == h.Value {
 			continue
 		}
-		gives, err := e.planes[plane].Medium.Weigh(*h, want)
+		gives, err := e.planes[st.plane].Medium.Weigh(*h, want)
 		if err != nil {
 			continue
 		}

@@ -171,6 +171,18 @@ var mutants = []mutant{
 		name: "going back ends without a last look", file: "verify.go",
 		old: "\tif !b.last {", new: "\tif !b.last && e.now < 0 {",
 		run: "TestForeignJustBeforeTheEnd",
+	}, {
+		name: "a share is set again as often as it strays", file: "setagain.go",
+		old: "\treturn wait, recent >= againTimes\n", new: "\treturn wait, false\n",
+		run: "TestKeepsDying",
+	}, {
+		name: "a share is set again while the run is frozen", file: "keep.go",
+		old: "\tcase PhaseResting:\n", new: "\tcase PhaseFrozen:\n\t\treturn true\n\tcase PhaseResting:\n",
+		run: "TestNotSetAgain",
+	}, {
+		name: "instances that fail their checks count as living", file: "engine.go",
+		old: "\tif h.Live {\n", new: "\tif h.Live || h.Room != \"\" {\n",
+		run: "TestStrayedIsSetAgain",
 	},
 }
 

@@ -137,7 +137,7 @@ func (e *engine) newPhase() {
 		e.planes[i].keeping = false
 	}
 	for _, st := range e.seats {
-		st.goals = nil
+		st.goals, st.again, st.stuck = nil, nil, ""
 	}
 	for i := range e.steps {
 		s := &e.steps[i]

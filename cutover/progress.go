@@ -35,6 +35,10 @@ type Progress struct {
 	Broken     []BrokeMark
 	Moves      map[string]MoveMark // the newest verb of each pair's writer move
 	FrozenFrom Phase               // what the run was doing when it froze, "" if it didn't
+	// Wanted is the share that each seat is kept at on the way forward: what its last rung wanted, or, before its first one, what
+	// the plan found. A seat isn't in it while a rung writes it, or after a person accepted somebody else's value there.
+	Wanted   map[Seat]Share
+	SetAgain map[Seat][]string // when a seat that had strayed was set again: the newest three wall times, newest last
 
 	parts []string  // of a plan that isn't whole yet
 	fold  foldState // what only Apply reads

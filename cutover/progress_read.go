@@ -62,6 +62,7 @@ func (p *Progress) Clone() *Progress {
 	c.Asked, c.Broken, c.parts = slices.Clone(p.Asked), slices.Clone(p.Broken), slices.Clone(p.parts)
 	c.Writers, c.Moves, c.Answered = maps.Clone(p.Writers), maps.Clone(p.Moves), maps.Clone(p.Answered)
 	c.Mutes, c.Commands = maps.Clone(p.Mutes), maps.Clone(p.Commands)
+	c.Wanted, c.SetAgain = maps.Clone(p.Wanted), maps.Clone(p.SetAgain)
 	c.Targets = make(map[string]*Target, len(p.Targets))
 	for name, t := range p.Targets {
 		n := *t

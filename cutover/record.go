@@ -252,7 +252,7 @@ type CheckpointMark struct {
 // AskedMark is a question to people. Else is what its expiry means.
 type AskedMark struct {
 	Step int    `json:"step"` // -1: of the run
-	What string `json:"what"` // approve, ask, settle, bake, foreign, rung, failed
+	What string `json:"what"` // approve, ask, settle, bake, check, foreign, rule, failed, or keep SEAT
 	Text string `json:"text"`
 	By   string `json:"by,omitempty"`
 	For  T      `json:"for,omitempty"`

@@ -42,11 +42,11 @@ type RuleWrite struct {
 // scaleSlack is what a consumer's scale may add to a share that the plan held to its rules: a quarter of a point, in basis points.
 const scaleSlack = 25
 
-// Judge names the rules that a write would break, in a fixed order. Forward writes are held to all of them; evacuating sets
-// first, maxMove, maxOut, headroom and peak aside; every other purpose is held to `serves` alone.
+// Judge names the rules that a write would break, in a fixed order. Forward writes, and those that keep a share, are held to all of
+// them; evacuating sets first, maxMove, maxOut, headroom and peak aside; every other purpose is held to `serves` alone.
 func (c *Composer) Judge(w RuleWrite) []RuleBreak {
 	breaks := c.serves(&w)
-	if w.Purpose != Forward {
+	if w.Purpose != Forward && w.Purpose != Keep {
 		return breaks
 	}
 	breaks = append(breaks, sums(&w)...)

@@ -41,7 +41,7 @@ func (e *engine) ownTrouble() []Cause {
 // temper adds what the engine itself knows to what the gauges say.
 func (e *engine) temper(j Judgement) Judgement {
 	if j.Act == Advance && e.p.Phase != PhaseBack {
-		if cs := e.ownTrouble(); len(cs) > 0 {
+		if cs := append(e.ownTrouble(), e.keepTrouble()...); len(cs) > 0 {
 			j.Act, j.Causes = Hold, cs
 		}
 	}

@@ -249,6 +249,26 @@ func TestEachFaultStrikes(t *testing.T) {
 	}
 }
 
+// TestSickForATime: instances pass their checks again when the time is over; those that fail already aren't counted twice.
+func TestSickForATime(t *testing.T) {
+	s := newTest(t, "climb", Options{}, "sick 1 im at 1m in home", "sick 2 im at 2m for 1m in home")
+	for _, c := range []struct {
+		at  cutover.T
+		ill int
+	}{{90 * cutover.Second, 1}, {150 * cutover.Second, 3}, {182 * cutover.Second, 1}} {
+		s.Advance(c.at - s.now)
+		ill := 0
+		for _, o := range s.bySeat[imHome].objects {
+			if !o.live {
+				ill++
+			}
+		}
+		if ill != c.ill {
+			t.Errorf("at %s %d instances fail their checks; want %d", c.at.Duration(), ill, c.ill)
+		}
+	}
+}
+
 // TestWriteFaults: what becomes of a request, when its answer comes, and when it lands.
 func TestWriteFaults(t *testing.T) {
 	s := time.Second

@@ -135,8 +135,8 @@ func TestShapeKeepsBetween(t *testing.T) {
 			st := p.seats[0]
 			if p.hasMembers() {
 				for room, n := range counts {
-					p.comeAndGo(st, room, "leave", -1)
-					p.comeAndGo(st, room, "join", n)
+					p.comeAndGo(st, room, &fault{Fault: Fault{kind: "leave", n: -1}})
+					p.comeAndGo(st, room, &fault{Fault: Fault{kind: "join", n: n}})
 				}
 				fillAll(t, st)
 			}

@@ -283,17 +283,18 @@ func (s *Sim) members(f *fault) bool {
 			if f.in != "" && f.in != name {
 				continue
 			}
-			struck = st.plane.comeAndGo(st, room, f.kind, f.n) || struck
+			struck = st.plane.comeAndGo(st, room, f) || struck
 		}
 		st.plane.changed(st)
 	}
 	return struck
 }
 
-func (p *plane) comeAndGo(st *seat, room int, kind string, n int) bool {
+func (p *plane) comeAndGo(st *seat, room int, f *fault) bool {
+	kind, n := f.kind, f.n
 	var here []*object
 	for _, o := range st.objects {
-		if o.room == room {
+		if o.room == room && (o.live || kind != "sick") {
 			here = append(here, o)
 		}
 	}
@@ -306,9 +307,12 @@ func (p *plane) comeAndGo(st *seat, room int, kind string, n int) bool {
 	gone := here[:min(n, len(here))]
 	switch kind {
 	case "sick":
-		for _, o := range gone {
-			o.live = false
-			p.touched(o)
+		p.checks(st, gone, false)
+		if f.span > 0 {
+			p.s.at(p.s.now+f.span, func() {
+				p.checks(st, gone, true)
+				p.s.happened(nil, Happened{Note: "over: " + f.text})
+			})
 		}
 	case "leave", "replace":
 		st.objects = slices.DeleteFunc(st.objects, func(o *object) bool { return slices.Contains(gone, o) })
@@ -323,6 +327,15 @@ func (p *plane) comeAndGo(st *seat, room int, kind string, n int) bool {
 		}
 	}
 	return n > 0
+}
+
+// checks says whether instances pass their checks from now on.
+func (p *plane) checks(st *seat, of []*object, pass bool) {
+	for _, o := range of {
+		o.live = pass
+		p.touched(o)
+	}
+	p.changed(st)
 }
 
 // hasMembers: the plane's seats are made of instances that come and go.
