@@ -38,10 +38,10 @@ func (p *Progress) inHand(in *Intent) {
 	}
 }
 
-// rungWritten: what a step's rung wants is what its seats are kept at.
+// rungWritten: what a step's rung wants is what its seats are kept at, unless it was passed over.
 func (p *Progress) rungWritten(step, rung int) {
 	rungs := p.Plan.Steps[step].Rungs
-	if rung >= len(rungs) {
+	if !p.Steps[step].Wrote || rung >= len(rungs) {
 		return
 	}
 	for seat, share := range rungs[rung].Want {

@@ -24,9 +24,7 @@ func (p *Progress) applyStep(r *Record) error {
 			p.fold.rung = &rungStart{step: m.Step, rung: m.Rung, seq: r.Seq}
 		}
 	case StepSettling:
-		if sp.Wrote {
-			p.rungWritten(m.Step, m.Rung)
-		}
+		p.rungWritten(m.Step, m.Rung)
 	case StepWaiting, StepBaking, StepMoving, StepDone, StepSkipped:
 	default:
 		return refuse(r, "step %q is said to be %q, which is no state of a step", p.Plan.Steps[m.Step].Name, m.State)

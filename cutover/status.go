@@ -99,12 +99,7 @@ func (e *engine) shareViews() []ShareView {
 
 // wantedNow is what each seat is to hold: by the rungs in progress, or, while going back, by the target.
 func (e *engine) wantedNow() map[Seat]Share {
-	wanted := cloneSet(e.set)
-	if e.p.Phase == PhaseForward || e.p.Phase == PhaseResting {
-		for _, seat := range sortedSeats(e.p.Wanted) {
-			wanted[seat] = e.p.Wanted[seat]
-		}
-	}
+	wanted := overlay(e.set, e.p.Wanted)
 	for i := range e.p.Steps {
 		sp := &e.p.Steps[i]
 		active := sp.State != StepPending && sp.State != StepWaiting && sp.State != StepDone && sp.State != StepSkipped
