@@ -49,12 +49,18 @@ func (p *Progress) rungWritten(step, rung int) {
 	}
 }
 
+// isNew: an object that the run hasn't written since it joined: nobody gave it a weight yet. A later plan may have found it.
+func (p *Progress) isNew(id ObjectID) bool {
+	o := p.Objects[id]
+	return o == nil || (o.Made && !o.Touched && !o.Adopted && o.Foreign == nil)
+}
+
 // wasSetAgain counts a request of purpose keep that changes what the run knew already: an object that joins only gets its weight.
 // Requests within a minute are one time.
 func (p *Progress) wasSetAgain(r *Record) error {
 	for i := range r.Intent.Changes {
 		c := &r.Intent.Changes[i]
-		if p.Objects[c.ID()] == nil {
+		if p.isNew(c.ID()) {
 			continue
 		}
 		wall, err := time.Parse(time.RFC3339, r.Wall)

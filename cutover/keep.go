@@ -133,7 +133,7 @@ func (e *engine) joined(st *seatState) []Change {
 	var often map[Room]string
 	for i := range st.held {
 		h := &st.held[i]
-		if e.p.Objects[h.ID()] != nil {
+		if !e.p.isNew(h.ID()) {
 			continue
 		}
 		if often == nil {
@@ -157,7 +157,7 @@ func (e *engine) mostFrequentNow(st *seatState) map[Room]string {
 	counts := map[Room]map[string]int{}
 	for _, h := range st.held {
 		o := e.p.Objects[h.ID()]
-		if o == nil || o.Foreign != nil {
+		if o == nil || o.Foreign != nil || e.p.isNew(o.ID) {
 			continue
 		}
 		if counts[h.Room] == nil {

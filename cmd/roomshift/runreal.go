@@ -261,6 +261,9 @@ func continueRun(c *cli.Context, io stdio) error {
 		showProblems(io, rooms.l, problems, c.Bool("json"))
 		return problemsError(len(problems))
 	}
+	for _, d := range r.progress.Membership(p) {
+		fmt.Fprintf(io.err, "since it rested, at %s\n", d)
+	}
 	adopted, err := drifted(c, r.progress, p)
 	if err != nil {
 		return err
@@ -278,15 +281,13 @@ func continueRun(c *cli.Context, io stdio) error {
 // drifted is what others wrote while the run rested: a person who gives a reason adopts it.
 func drifted(c *cli.Context, p *cutover.Progress, plan *cutover.Plan) ([]cutover.AdoptedMark, error) {
 	who, host := whoami()
-	var out []cutover.AdoptedMark
+	out := p.Drifted(plan)
 	text := ""
-	for _, h := range plan.Held {
-		o := p.Objects[h.ID()]
-		if o == nil || o.Last == h.Value || (o.Foreign != nil && o.Foreign.Found == h.Value) {
-			continue
-		}
-		text += fmt.Sprintf("\n  %s was %q, is %q", h.ID(), o.Last, h.Value)
-		out = append(out, cutover.AdoptedMark{Plane: h.Plane, Object: h.Object, Value: h.Value, Version: h.Version, Who: who + "@" + host, Why: c.String("reason")})
+	for i := range out {
+		a := &out[i]
+		id := cutover.ObjectID{Plane: a.Plane, Object: a.Object}
+		text += fmt.Sprintf("\n  %s was %q, is %q", id, p.Objects[id].Last, a.Value)
+		a.Who, a.Why = who+"@"+host, c.String("reason")
 	}
 	if len(out) > 0 && c.String("reason") == "" {
 		return nil, &exitError{code: cutover.ExitDrift, err: fmt.Errorf("while the run rested others wrote:%s\ngo on over what is there with --reason …, or go back", text)}
