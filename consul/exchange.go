@@ -101,9 +101,9 @@ func (c *Client) judge(x *exchange, act string, err error) (cutover.What, error)
 	}
 	switch {
 	case x.status == 0 && !x.sent.Load():
-		return cutover.Failed, c.clean(fmt.Errorf("%s in consul of %s: not sent: %w", act, c.name, err))
+		return cutover.Failed, c.clean(fmt.Errorf("%s in consul of %s: not sent: %w", act, c.name, bare(err)))
 	case x.status == 0:
-		return cutover.Unknown, c.clean(fmt.Errorf("%s in consul of %s: %w: sent and not answered: %w", act, c.name, cutover.ErrOutcomeUnknown, err))
+		return cutover.Unknown, c.clean(fmt.Errorf("%s in consul of %s: %w: sent and not answered: %w", act, c.name, cutover.ErrOutcomeUnknown, bare(err)))
 	case x.status == http.StatusForbidden:
 		return wrap(cutover.Failed, ErrForbidden)
 	case x.status == http.StatusRequestEntityTooLarge:
@@ -123,6 +123,15 @@ func (c *Client) judge(x *exchange, act string, err error) (cutover.What, error)
 	}
 }
 
+// bare is err without the request's address, which the words before it tell better.
+func bare(err error) error {
+	var u *url.Error
+	if errors.As(err, &u) {
+		return u.Err
+	}
+	return err
+}
+
 // serverSaid is the server's own words, or the error's.
 func serverSaid(err error) string {
 	var status api.StatusError
@@ -136,7 +145,7 @@ func serverSaid(err error) string {
 func (c *Client) readError(x *exchange, act string, err error) error {
 	_, judged := c.judge(x, act, err)
 	if errors.Is(judged, cutover.ErrOutcomeUnknown) {
-		return c.clean(fmt.Errorf("%s in consul of %s: %w", act, c.name, err))
+		return c.clean(fmt.Errorf("%s in consul of %s: %w", act, c.name, bare(err)))
 	}
 	return judged
 }
