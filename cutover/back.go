@@ -19,10 +19,9 @@ type backRun struct {
 	reading   bool
 	read      bool // every touched object was read once all were at the target
 	readAt    T
-	askedAt   T     // of the newest reading after that one
-	last      bool  // it was made when nothing else was waited for
-	unread    error // why that one failed
-	pagedAt   T
+	askedAt   T                 // of the newest reading after that one
+	last      bool              // it was made when nothing else was waited for
+	unread    error             // why that one failed
 	gone      map[ObjectID]bool // not there any more
 	idle      idleBack
 }
@@ -79,7 +78,7 @@ func (e *engine) goBack() {
 		e.findBack(target)
 		b.made = true
 	}
-	e.page()
+	e.backLasts()
 	if e.backSplits(target) || e.backValues(target) {
 		b.read, b.last = false, false
 		return

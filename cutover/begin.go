@@ -50,6 +50,7 @@ func (e *engine) starting() {
 		}
 	}
 	if e.now < e.startAt {
+		e.waits(fmt.Sprintf("waits until %s, for what the former process sent may land until then", e.clock(e.startAt)))
 		e.at(e.startAt)
 		return
 	}
@@ -72,37 +73,6 @@ func (e *engine) sayBack() {
 	e.turned = true
 	e.overwrite(e.s.Overwrite)
 	e.turnBack(backTarget(e.p, e.s.BackTo), []Cause{{Gate: "person", Text: "back, said " + e.s.User}})
-}
-
-// locksHad: a fresh run needs every lock, and gives up at once when somebody else holds one. A run that is taken over goes on with
-// those it gets within 10 s, for what it can't reach it doesn't write; the rest is tried again and again.
-func (e *engine) locksHad() bool {
-	had, held := 0, error(nil)
-	for i := range e.leases {
-		l := &e.leases[i]
-		switch {
-		case l.lease != nil && !l.lost:
-			had++
-		case l.err != nil && !l.taking:
-			held = fmt.Errorf("the lock in %s: %w", l.place.Name, l.err)
-		}
-	}
-	if had == len(e.leases) {
-		return true
-	}
-	if held == nil {
-		return false
-	}
-	if e.fresh {
-		e.never = held.Error()
-		e.finish(ExitNothing)
-		return false
-	}
-	if e.triedSince == 0 {
-		e.triedSince = e.now
-	}
-	e.at(e.triedSince + 10*Second)
-	return had > 0 && e.now >= e.triedSince+10*Second
 }
 
 // journalStart writes the plan (a new one), the claim and this holder's fences.
@@ -175,11 +145,12 @@ func (e *engine) readPlane(i int, takeover bool) {
 	pl := &e.planes[i]
 	e.list(i, pl.Seats, true, func(held []Held, err error) {
 		if err != nil {
-			e.note(fmt.Sprintf("%s can't be read: %v", pl.Name, err))
 			if e.planeTouched(pl.Name) {
+				e.waits(fmt.Sprintf("waits for %s, which the run has written, to be read: it asks again every second until it answers, or is stopped", pl.Name), err.Error())
 				e.later(Second, func() { e.readPlane(i, takeover) })
 				return
 			}
+			e.note(fmt.Sprintf("%s can't be read: %v; the run wrote nothing there", pl.Name, err))
 		} else {
 			e.adoptOpen(i, held)
 			e.merge(i, pl.Seats, held)
@@ -252,7 +223,7 @@ func (e *engine) adoptOpen(plane int, held []Held) {
 // begun is when deciding begins. A former holder that was going back and couldn't say so left objects of ours where the way
 // forward doesn't expect them: then this one turns back.
 func (e *engine) begun() {
-	e.ready = true
+	e.ready, e.waiting = true, ""
 	e.since, e.lastWrite = e.now, e.now
 	if !e.fresh {
 		e.freshFrom = e.now
@@ -294,5 +265,3 @@ func (e *engine) finishByFrom() {
 		e.finishAt = e.now + T(at.Sub(e.wall()))
 	}
 }
-
-// recordSeen journals the composed share: when a rung has settled, and while it changes, each minute; a share that stands is

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -55,8 +56,8 @@ func (e *engine) command(c Command) {
 		e.stop(c)
 		return
 	}
-	if !e.ready || e.ended {
-		e.refuse(c, "the run hasn't begun, or has ended: nothing to %s", c.Verb)
+	if no := e.deaf(c.Verb); no != "" {
+		e.refuse(c, "%s", no)
 		return
 	}
 	switch c.Verb {
@@ -82,13 +83,24 @@ func (e *engine) command(c Command) {
 	e.changed()
 }
 
+// deaf says why nothing can be said to the run now, "" if it can.
+func (e *engine) deaf(verb string) string {
+	switch {
+	case e.ended:
+		return "the run has ended: nothing to " + verb
+	case !e.ready:
+		return "this process decides nothing yet, so there is nothing to " + verb + ": " + cmp.Or(e.waiting, "takes the locks, and reads what is there")
+	}
+	return ""
+}
+
 // stop ends this process and leaves the run as the journal says.
 func (e *engine) stop(c Command) {
 	x := ExitStopped
 	switch {
 	case e.p.Phase == PhaseResting:
 		x = e.p.Exit
-	case !e.ready:
+	case !e.ready && !e.p.Changed:
 		x = ExitNothing
 	case e.openCount() > 0:
 		x = ExitUnknown
@@ -204,7 +216,7 @@ func (e *engine) asked(c Command, whats ...string) (AskedMark, bool) {
 	}
 	switch len(found) {
 	case 0:
-		e.refuse(c, "nobody is asked to %s anything now", c.Verb)
+		e.refuse(c, "nobody is asked to %s %s now%s", c.Verb, cmp.Or(quoted(c.Args["step"]), "anything"), e.questions())
 	case 1:
 		return found[0], true
 	default:
@@ -215,6 +227,25 @@ func (e *engine) asked(c Command, whats ...string) (AskedMark, bool) {
 		e.refuse(c, "several steps ask: name one of%s", names)
 	}
 	return AskedMark{}, false
+}
+
+// questions says what is asked, "" nothing.
+func (e *engine) questions() string {
+	var parts []string
+	for _, q := range e.p.Asked {
+		parts = append(parts, e.stepName(q.Step)+": "+q.Text)
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return "; asked is " + strings.Join(parts, "; ")
+}
+
+func quoted(s string) string {
+	if s == "" {
+		return ""
+	}
+	return strconv.Quote(s)
 }
 
 func (e *engine) approve(c Command) {
@@ -289,14 +320,14 @@ func rulesIn(q AskedMark) []string {
 
 func (e *engine) mute(c Command) {
 	gate := c.Args["gate"]
-	known := false
-	for _, g := range e.plan.Gates {
-		known = known || g.Name == gate
+	var names []string
+	for i := range e.plan.Gates {
+		names = append(names, e.plan.Gates[i].Name)
 	}
 	d, err := time.ParseDuration(c.Args["for"])
 	switch {
-	case !known:
-		e.refuse(c, "no gate is called %q", gate)
+	case !slices.Contains(names, gate):
+		e.refuse(c, "no gate is called %q: there are %s", gate, strings.Join(names, ", "))
 		return
 	case err != nil || d <= 0:
 		e.refuse(c, "mute needs a time: --for 10m")

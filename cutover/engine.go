@@ -86,6 +86,9 @@ type engine struct {
 	asking     map[string]T     // question → when it expires
 	expired    map[string]bool  // questions whose time is over
 	requests   map[int]*request // with something open
+	pagedAt    T                // when people were called last in this phase; 0: they weren't
+	paged      map[string]bool  // causes that they were called for
+	waiting    string           // what this process waits for before it decides anything
 }
 
 // task is a request under way outside: any kind.

@@ -109,21 +109,24 @@ func (e *lineWriter) causes(cs []Cause) {
 	e.key("causes")
 	e.b = append(e.b, '[')
 	for i := range cs {
-		c := &cs[i]
 		if i > 0 {
 			e.b = append(e.b, ',')
 		}
-		e.b = append(e.b, '{')
-		e.strIf("gate", c.Gate)
-		e.strIf("room", c.Room)
-		e.strIf("color", string(c.Color))
-		e.strIf("seen", c.Seen)
-		e.strIf("limit", c.Limit)
-		e.numIf("age", int64(c.Age))
-		e.strIf("text", c.Text)
-		e.b = append(e.b, '}')
+		e.cause(&cs[i])
 	}
 	e.b = append(e.b, ']')
+}
+
+func (e *lineWriter) cause(c *Cause) {
+	e.b = append(e.b, '{')
+	e.strIf("gate", c.Gate)
+	e.strIf("room", c.Room)
+	e.strIf("color", string(c.Color))
+	e.strIf("seen", c.Seen)
+	e.strIf("limit", c.Limit)
+	e.numIf("age", int64(c.Age))
+	e.strIf("text", c.Text)
+	e.b = append(e.b, '}')
 }
 
 // isPlain tells which bytes stand for themselves in a JSON string.

@@ -14,9 +14,17 @@ func (e *lineWriter) payload(r *Record) {
 		e.num("rung", int64(r.Step.Rung))
 		e.str("state", string(r.Step.State))
 		e.strIf("why", r.Step.Why)
+		if r.Step.Near != nil {
+			e.key("near")
+			e.cause(r.Step.Near)
+		}
 	case KindSeen:
 		e.share("share", r.Seen.Share)
 		e.flag("observed", r.Seen.Observed)
+		if len(r.Seen.Set) > 0 {
+			e.share("set", r.Seen.Set)
+		}
+		e.numIf("rate", r.Seen.Rate)
 	case KindVerdict:
 		e.str("act", string(r.Verdict.Act))
 		e.causes(r.Verdict.Causes)

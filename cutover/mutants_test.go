@@ -22,6 +22,23 @@ type mutant struct {
 // mutants are the mistakes that an engine like this one is likely to have. Each is caught by a test that takes little time.
 var mutants = []mutant{
 	{
+		name: "a frozen run calls people once", file: "page.go",
+		old: "case e.pagedAt == 0, e.now >= e.pagedAt+pageEvery:", new: "case e.pagedAt == 0:",
+		run: "TestAFrozenRunCallsAgain",
+	}, {
+		name: "a cause that joins a freeze waits for the next call", file: "page.go",
+		old: "case len(joined) > 0:", new: "case len(joined) > 1000:",
+		run: "TestAFrozenRunCallsAgain",
+	}, {
+		name: "a rung takes over what came near in the one before", file: "step.go",
+		old: "if sp.State == StepWaiting {", new: "if sp.State == StepDone {",
+		run: "TestARungSaysWhatCameNearest",
+	}, {
+		name: "a takeover doesn't say what it waits for", file: "locks.go",
+		old: "if asked == 0 {", new: "if asked > 1000 {",
+		run: "TestATakeoverSaysWhatItWaitsFor",
+	},
+	{
 		name: "a takeover forgets that the run was going back", file: "begin.go",
 		old: "e.backing.planned = isPlanned(e.p.Causes)", new: "e.p.Phase = PhaseForward",
 		run: "TestTakenOverGoesOnGoingBack",

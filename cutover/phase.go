@@ -77,6 +77,7 @@ func (e *engine) freeze(causes []Cause) {
 	e.withdraw(true)
 	e.finishWaves()
 	e.newPhase()
+	e.called(causes)
 }
 
 // finishesWave: a name whose records are half written keeps its answers only if the wave goes on.
@@ -132,6 +133,7 @@ func (e *engine) finishWaves() {
 func (e *engine) newPhase() {
 	e.since = e.now
 	e.phases++
+	e.pagedAt, e.paged = 0, nil
 	e.keepAt = 0
 	for i := range e.planes { // a listing that waited may have been dropped
 		e.planes[i].keeping = false

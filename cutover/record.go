@@ -99,12 +99,14 @@ const (
 	StepSkipped  StepState = "skipped"
 )
 
-// StepMark is a step's new state. Rung counts from 0. Why is for people.
+// StepMark is a step's new state. Rung counts from 0. Why is for people. Near, of a mark that ends a rung's bake: the gate that came
+// nearest to its hold limit, or furthest past it, while the rung was written, settled and baked.
 type StepMark struct {
 	Step  int       `json:"step"`
 	Rung  int       `json:"rung"`
 	State StepState `json:"state"`
 	Why   string    `json:"why,omitempty"`
+	Near  *Cause    `json:"near,omitempty"`
 }
 
 // Purpose is why a request is sent.
@@ -202,10 +204,13 @@ type WriterMark struct {
 	Writer Room   `json:"writer"`
 }
 
-// SeenMark is the composed share of all requests in each room, as observed (Observed) or as set.
+// SeenMark is the composed share of all requests in each room, as observed (Observed) or as set; Set is what it was set to then, and
+// Rate the requests in a second that entered, rounded, 0 where nothing measures them.
 type SeenMark struct {
 	Share    Share `json:"share"`
 	Observed bool  `json:"observed"`
+	Set      Share `json:"set,omitempty"`
+	Rate     int64 `json:"rate,omitempty"`
 }
 
 // VerdictMark is a change of act, or of its causes.

@@ -153,6 +153,7 @@ func (e *engine) turn() {
 			break
 		}
 	}
+	e.noteNear()
 	e.lookUp()
 	e.keep()
 	e.feedLater()
@@ -177,6 +178,7 @@ func (e *engine) advancePhase() {
 	case PhaseBack:
 		e.goBack()
 	case PhaseFrozen:
+		e.frozen()
 	case PhaseResting:
 		e.rest()
 	case PhaseOver:

@@ -1,7 +1,11 @@
 package cutover
 
-import "maps"
+import (
+	"maps"
+	"math"
+)
 
+// recordSeen journals the composed share: when a rung has settled, and while it changes, each minute; a share that stands is
 // written again after a quarter of an hour, so that warmth is known for an hour.
 func (e *engine) recordSeen() {
 	if !e.ready || e.ended || e.p.Phase == PhaseOver {
@@ -30,7 +34,24 @@ func (e *engine) seenNow(wait bool) {
 
 func (e *engine) journalSeen(share Share, observed, wait bool) {
 	e.seenAt, e.seenWrote, e.seenLast = e.now, e.now, maps.Clone(share)
-	e.propose(Record{Kind: KindSeen, Seen: &SeenMark{Share: e.seenLast, Observed: observed}}, wait)
+	m := &SeenMark{Share: e.seenLast, Observed: observed, Rate: e.rate()}
+	if set := e.compose().All; observed && !maps.Equal(set, share) {
+		m.Set = maps.Clone(set)
+	}
+	e.propose(Record{Kind: KindSeen, Seen: m}, wait)
+}
+
+// rate is how many requests enter in a second, as far as that is measured now.
+func (e *engine) rate() int64 {
+	sum, rates := 0.0, e.board.Rates(e.now)
+	for _, r := range e.plan.Routes {
+		if r.Entry {
+			for _, seat := range r.Seats {
+				sum += rates[seat]
+			}
+		}
+	}
+	return int64(math.Round(sum))
 }
 
 // seenShare is the composed share as observed; where nothing observes it, as it is set. It is good until the next call.

@@ -382,3 +382,7 @@ func (e *engine) wrote() {
 	e.lastWrite = e.now
 	e.w.Gauges.Cut(e.now)
 }
+
+func (e *engine) rung(i int) *RungPlan {
+	return &e.plan.Steps[i].Rungs[e.p.Steps[i].Rung]
+}

@@ -1,6 +1,7 @@
 package cutover
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -13,7 +14,10 @@ func (e *engine) view() *View {
 		Paused: e.p.Paused, Exit: e.p.Exit, Asked: e.p.Asked, Open: e.openCount(), Journal: e.journalTrouble(),
 		Gates: e.board.Views(e.now, e.vantage), Writers: e.vantage.Writers, Mutes: sortedKeys(e.p.Mutes)}
 	v.Causes = agedTo(e.judged.Causes, v.Gates)
-	if e.p.Phase == PhaseFrozen || e.p.Phase == PhaseBack {
+	switch e.p.Phase {
+	case PhaseFrozen:
+		v.Causes, v.Green = e.causesNow()
+	case PhaseBack: // what led to it stays the reason, whatever it has become
 		v.Causes = append(append([]Cause(nil), e.p.Causes...), v.Causes...)
 	}
 	for _, c := range e.lockTrouble() {
@@ -30,6 +34,10 @@ func (e *engine) view() *View {
 	v.Shares = e.shareViews()
 	v.WayBack = e.wayBack()
 	v.Next = e.next(v)
+	v.Rest = e.restView()
+	if e.s.User != "" {
+		v.Holder = e.s.User + "@" + e.s.Host
+	}
 	if t := e.backing.timing; t.Decided > 0 {
 		v.Timing = &t
 	}
@@ -86,6 +94,10 @@ func (e *engine) shareViews() []ShareView {
 	if observed {
 		row.Seen = o.All[to]
 	}
+	if !e.ready {
+		row.Set = -1
+		return []ShareView{row}
+	}
 	rows := []ShareView{row}
 	for _, seat := range sortedSeats(e.set) {
 		r := ShareView{Name: seat.String(), Wanted: wanted[seat][to], Set: e.set[seat][to], Seen: -1}
@@ -131,6 +143,9 @@ func (e *engine) wayBack() []string {
 	}
 	share := e.targetShare(t)
 	lines := []string{fmt.Sprintf("to %s (%s in %s)", name, percent(share[e.plan.To]), e.plan.To)}
+	if !e.ready {
+		return append(lines, "what is there wasn't read yet")
+	}
 	var slow T
 	seats := 0
 	for _, seat := range sortedSeats(e.set) {
@@ -159,6 +174,9 @@ func (e *engine) wayBack() []string {
 
 // next is one line: what happens next, and when.
 func (e *engine) next(v *View) string {
+	if !e.ready {
+		return cmp.Or(e.waiting, "takes the locks, and reads what is there")
+	}
 	switch e.p.Phase {
 	case PhaseFrozen:
 		return "nothing, until somebody says resume or back"
@@ -175,10 +193,10 @@ func (e *engine) next(v *View) string {
 	if e.p.Paused != "" {
 		return "paused by " + e.p.Paused
 	}
-	for _, s := range v.Steps {
+	for i, s := range v.Steps {
 		switch s.State {
 		case StepBaking:
-			return fmt.Sprintf("%s rung %d of %d bakes %s of %s", s.Name, s.Rung+1, s.Rungs, s.Since.Duration().Round(1e9), s.Of.Duration())
+			return fmt.Sprintf("%s more of green, then %s", span((s.Of-s.Since+Second-1)/Second*Second), e.follows(i))
 		case StepSettling:
 			return fmt.Sprintf("%s rung %d of %d settles: %s", s.Name, s.Rung+1, s.Rungs, s.Why)
 		case StepApplying:
@@ -188,4 +206,72 @@ func (e *engine) next(v *View) string {
 		}
 	}
 	return ""
+}
+
+// follows is what comes after the present rung of a step.
+func (e *engine) follows(i int) string {
+	st := &e.plan.Steps[i]
+	if k := e.p.Steps[i].Rung + 1; k < len(st.Rungs) {
+		return fmt.Sprintf("rung %d of %d: %s", k+1, len(st.Rungs), wantText(&st.Rungs[k], e.plan.To))
+	}
+	for k := i + 1; k < len(e.plan.Steps); k++ {
+		switch next := &e.plan.Steps[k]; {
+		case e.p.Steps[k].State != StepPending:
+		case next.Checkpoint != "":
+			return fmt.Sprintf("checkpoint %q", next.Checkpoint)
+		case len(next.Rungs) > 0:
+			return fmt.Sprintf("step %q: %s", next.Name, wantText(&next.Rungs[0], e.plan.To))
+		default:
+			return fmt.Sprintf("step %q", next.Name)
+		}
+	}
+	return "the end"
+}
+
+// restView is the checkpoint that a run on its way forward comes to next, nil if there is none.
+func (e *engine) restView() *RestView {
+	if e.p.Phase != PhaseForward || !e.ready {
+		return nil
+	}
+	r := &RestView{By: e.plan.Rules.FinishBy}
+	from := -1
+	for i := range e.plan.Steps {
+		st, state := &e.plan.Steps[i], e.p.Steps[i].State
+		if state == StepDone || state == StepSkipped {
+			continue
+		}
+		if from < 0 {
+			from = i
+		}
+		if st.Checkpoint != "" {
+			r.Name = st.Checkpoint
+			r.In = max(0, e.untilCheckpoint(from)-e.spent(from))
+			r.At = e.wall().Add(r.In.Duration()).Format("15:04")
+			return r
+		}
+		if a := cmp.Or(st.Approve, st.Ask); a != nil && e.p.Steps[i].Approved == "" {
+			r.Asks = append(r.Asks, cmp.Or(a.By, "somebody"))
+		}
+	}
+	return nil
+}
+
+// spent is how much of its present rung's time a step has had.
+func (e *engine) spent(i int) T {
+	st, sp, s := &e.plan.Steps[i], &e.p.Steps[i], &e.steps[i]
+	if sp.Rung >= len(st.Rungs) || s.state != sp.State {
+		return 0
+	}
+	rung := &st.Rungs[sp.Rung]
+	settle := max(rung.Ready, rung.OldTTL)
+	switch sp.State {
+	case StepSettling:
+		return min(e.now-s.since, settle)
+	case StepBaking:
+		if s.green > 0 {
+			return settle + min(e.now-s.green, rung.Bake)
+		}
+		return settle
+	}
+	return 0
 }

@@ -31,6 +31,7 @@ type stepRun struct {
 
 	lastWrite T // the read-back of the step's own last write
 	green     T // since when the bake is green; 0: it isn't
+	near      nearMiss
 	why       string
 }
 
@@ -68,7 +69,10 @@ func (e *engine) stepTurn(i int) {
 	sp, s := &e.p.Steps[i], &e.steps[i]
 	if s.state != sp.State {
 		s.gen++
-		*s = stepRun{state: sp.State, since: e.now, gen: s.gen, lastWrite: s.lastWrite, fails: s.fails, before: s.before, was: s.was}
+		*s = stepRun{state: sp.State, since: e.now, gen: s.gen, lastWrite: s.lastWrite, fails: s.fails, before: s.before, was: s.was, near: s.near}
+		if sp.State == StepWaiting {
+			s.near = nearMiss{}
+		}
 	}
 	switch sp.State {
 	case StepPending:
@@ -140,12 +144,11 @@ func (e *engine) wait(i int) {
 
 // nextRung goes on after a rung: to the next, or the step is done.
 func (e *engine) nextRung(i int, why string) {
-	rung := e.p.Steps[i].Rung
-	if rung+1 < len(e.plan.Steps[i].Rungs) {
-		e.mark(i, rung+1, StepWaiting, why)
-		return
+	m := StepMark{Step: i, Rung: e.p.Steps[i].Rung, State: StepDone, Why: why, Near: e.board.nearCause(e.steps[i].near)}
+	if m.Rung+1 < len(e.plan.Steps[i].Rungs) {
+		m.Rung, m.State = m.Rung+1, StepWaiting
 	}
-	e.mark(i, rung, StepDone, why)
+	e.propose(Record{Kind: KindStep, Step: &m}, true)
 }
 
 // settleRung waits until the rung's share is seen where it is observed; where it isn't, the read-back was enough.
@@ -292,10 +295,6 @@ func (e *engine) bakeRung(i int) {
 	}
 	e.withdrawQuestion(i, "bake")
 	e.nextRung(i, "")
-}
-
-func (e *engine) rung(i int) *RungPlan {
-	return &e.plan.Steps[i].Rungs[e.p.Steps[i].Rung]
 }
 
 // check asks what a check step asks; it goes on asking every 5 s until Within (1 m) is over, then asks a person.

@@ -226,26 +226,6 @@ func (e *engine) seenBack() bool {
 	return true
 }
 
-// page tells people every 5 minutes that going back isn't at its end, and what it waits for.
-func (e *engine) page() {
-	b := &e.backing
-	if b.pagedAt == 0 {
-		b.pagedAt = e.now
-	}
-	if e.now < b.pagedAt+5*Minute {
-		e.at(b.pagedAt + 5*Minute)
-		return
-	}
-	b.pagedAt = e.now
-	text := fmt.Sprintf("going back to %s isn't at its end after %s", e.p.Target, (e.now - b.timing.Decided).Duration())
-	for _, s := range b.seats {
-		if s.tries > 0 {
-			text += fmt.Sprintf("; %s failed %d times: %s", s.seat, s.tries, s.text)
-		}
-	}
-	e.note(text)
-}
-
 // targetShare is the composed share of a target's values.
 func (e *engine) targetShare(t *Target) Share { return e.targetComposed(t).All }
 

@@ -11,6 +11,7 @@ type View struct {
 	Phase       Phase           `json:"phase"`
 	Act         Act             `json:"act"`
 	Causes      []Cause         `json:"causes,omitempty"`
+	Green       []string        `json:"green,omitempty"` // frozen: what led to it and is green now
 	Target      string          `json:"target,omitempty"`
 	Paused      string          `json:"paused,omitempty"`
 	Exit        Exit            `json:"exit"`
@@ -23,10 +24,22 @@ type View struct {
 	Mutes       []string        `json:"mutes,omitempty"`
 	Foreign     []ForeignMark   `json:"foreign,omitempty"`
 	Next        string          `json:"next"`
+	Holder      string          `json:"holder,omitempty"`  // user@host of the process that runs it
+	Rest        *RestView       `json:"rest,omitempty"`    // going forward: where it may rest next
 	Open        int             `json:"open"`              // requests without an outcome
 	Journal     string          `json:"journal,omitempty"` // what is wrong with it, "" nothing
 	Locks       []string        `json:"locks,omitempty"`   // what is wrong with them
 	Timing      *Timing         `json:"timing,omitempty"`
+}
+
+// RestView is the next checkpoint, how long it is until then if nothing holds, by when the run must rest ("" never), and who is asked
+// before.
+type RestView struct {
+	Name string   `json:"name"`
+	In   T        `json:"in"`
+	At   string   `json:"at"` // the time of day that is
+	By   string   `json:"by,omitempty"`
+	Asks []string `json:"asks,omitempty"`
 }
 
 // StepView is one step.

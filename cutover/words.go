@@ -195,6 +195,9 @@ type Cause struct {
 // Key identifies a cause through its ups and downs.
 func (c Cause) Key() string { return c.Gate + "@" + c.Room }
 
+// name is "feed-lag@cloud", or "line-rtt" for what belongs to no room.
+func (c Cause) name() string { return strings.TrimSuffix(c.Key(), "@") }
+
 // Color is the condition of a gate, a direction, a link or a room.
 type Color string
 

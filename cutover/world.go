@@ -213,4 +213,5 @@ type Shown struct {
 	Record *Record
 	View   *View
 	Note   string // talk: what is neither a record nor a view
+	Page   *Page
 }

@@ -29,7 +29,7 @@ func run(ctx context.Context, args []string, io stdio) int {
 	code := exitCode(err)
 	var e *exitError
 	if err != nil && (!errors.As(err, &e) || !e.silent) {
-		fmt.Fprintln(io.err, "roomshift:", err)
+		say(io.err, "roomshift: "+err.Error())
 	}
 	return int(code)
 }
@@ -107,15 +107,15 @@ func commands(io stdio) []*cli.Command {
 			&cli.StringSliceFlag{Name: "overwrite", Usage: "an object that somebody else wrote, to be written over; again for more"}},
 			Action: func(c *cli.Context) error { return back(c, io) }},
 		{Name: "approve", Usage: "says yes to a step that waits for it", ArgsUsage: "[STEP]", Flags: []cli.Flag{jsonFlag, runFlag()}, Action: func(c *cli.Context) error { return stepTalk(c, io, "approve") }},
-		{Name: "accept", Usage: "takes a step as it is", ArgsUsage: "[STEP]", Flags: []cli.Flag{jsonFlag, runFlag(), reason}, Action: func(c *cli.Context) error { return stepTalk(c, io, "accept") }},
-		{Name: "mute", Usage: "stops judging a gate for a time", ArgsUsage: "GATE", Flags: []cli.Flag{jsonFlag, runFlag(), reason, &cli.StringFlag{Name: "for", Usage: "how long, as 10m"}}, Action: func(c *cli.Context) error { return stepTalk(c, io, "mute") }},
+		{Name: "accept", Usage: "takes a step as it is", ArgsUsage: "STEP --reason …", Flags: []cli.Flag{jsonFlag, runFlag(), reason}, Action: func(c *cli.Context) error { return stepTalk(c, io, "accept") }},
+		{Name: "mute", Usage: "stops judging a gate for a time", ArgsUsage: "GATE --for 10m --reason …", Flags: []cli.Flag{jsonFlag, runFlag(), reason, &cli.StringFlag{Name: "for", Usage: "how long, as 10m"}}, Action: func(c *cli.Context) error { return stepTalk(c, io, "mute") }},
 		{Name: "takeover", Usage: "takes over a run whose process died", ArgsUsage: "[RUN]", Flags: []cli.Flag{rooms, jsonFlag}, Action: func(c *cli.Context) error { return takeover(c, io) }},
 		{Name: "continue", Usage: "goes on from the checkpoint where a run rests", ArgsUsage: "[RUN]", Flags: []cli.Flag{rooms, until, jsonFlag, reason,
 			&cli.StringFlag{Name: "runbook", Usage: "the run's runbook, if it isn't where it was"},
 			&cli.StringFlag{Name: "yes", Usage: "the plan's hash, 8 or more digits, instead of the typed word"}},
 			Action: func(c *cli.Context) error { return continueRun(c, io) }},
 		{Name: "close", Usage: "ends a run where it stands", ArgsUsage: "[RUN]", Flags: []cli.Flag{rooms, jsonFlag}, Action: func(c *cli.Context) error { return closeRun(c, io) }},
-		{Name: "report", Usage: "one page about a run", ArgsUsage: "[RUN]", Flags: []cli.Flag{jsonFlag}, Action: func(c *cli.Context) error { return report(c, io) }},
+		{Name: "report", Usage: "one page about a run", ArgsUsage: "[RUN|FOLDER]", Flags: []cli.Flag{jsonFlag}, Action: func(c *cli.Context) error { return report(c, io) }},
 		{Name: "schema", Usage: "prints the JSON Schema of a kind of file", ArgsUsage: "rooms|runbook", Action: func(c *cli.Context) error { return schema(c, io) }},
 	}
 }

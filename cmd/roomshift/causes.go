@@ -10,6 +10,23 @@ import (
 // What led to a verdict is told in this form: who value limit, how old its data is: what that means. Causes that say the same are
 // told once, with all their names before it.
 
+// worst is a hold in one line: the first thing that causes say, and how much else does; the journal and status have all of it.
+func worst(cs []cutover.Cause) string {
+	cs = newest(cs)
+	if len(cs) == 0 {
+		return ""
+	}
+	first := cs[:1]
+	if same := sameReading(cs); cs[0].Seen != "" {
+		first = same[0]
+	}
+	text := causes(first)
+	if n := len(cs) - len(first); n > 0 {
+		text += fmt.Sprintf("; and %d more", n)
+	}
+	return text
+}
+
 // causes is all of them in one line, in the engine's order.
 func causes(cs []cutover.Cause) string {
 	return strings.Join(causeLines(cs), "; ")
@@ -20,6 +37,23 @@ func because(cs []cutover.Cause) string {
 		return ""
 	}
 	return ": " + causes(cs)
+}
+
+// answersTo is the commands that answer what holds a run, each with what it means.
+func answersTo(phase cutover.Phase, target string, cs []cutover.Cause, run string) []string {
+	if phase == cutover.PhaseBack {
+		return []string{"roomshift status " + run + "   says what it waits for; it goes on by itself", "roomshift freeze " + run + "   stops it where it is"}
+	}
+	out := []string{"roomshift resume " + run + "   when it is green again; it is not done for you", "roomshift back " + run + "   to " + orStart(target)}
+	told := map[string]bool{}
+	for _, c := range newest(cs) {
+		if c.Seen == "" || told[c.Gate] || c.Color != cutover.Red && c.Color != cutover.Dark {
+			continue // a person, a lock, or what isn't past its limit
+		}
+		told[c.Gate] = true
+		out = append(out, fmt.Sprintf("roomshift mute %s --run %s --for 10m --reason …   if you know that the number lies", c.Gate, run))
+	}
+	return out
 }
 
 // causeLines has a line for each thing that causes say.
@@ -96,6 +130,9 @@ func sameReading(cs []cutover.Cause) [][]cutover.Cause {
 	return out
 }
 
+// namedGates is how many gates with one reading are named; of more, only how many.
+const namedGates = 3
+
 // reading is "errors@cloud 5.04 % > 1 % for 15s, data 1s old".
 func reading(same []cutover.Cause) string {
 	var who []string
@@ -107,7 +144,11 @@ func reading(same []cutover.Cause) string {
 		who = append(who, name)
 	}
 	c := same[0]
-	s := strings.Join(who, ", ") + " " + c.Seen
+	more := ""
+	if n := len(who) - namedGates; n > 1 {
+		who, more = who[:namedGates], fmt.Sprintf(" and %d more", n)
+	}
+	s := strings.Join(who, ", ") + more + " " + c.Seen
 	switch {
 	case c.Limit == "" || c.Color == cutover.Blind: // what isn't known has no limit but its time, and that isn't over
 	case c.Color == cutover.Dark:

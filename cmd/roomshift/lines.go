@@ -214,7 +214,7 @@ func (l *lines) verdict(v *cutover.VerdictMark, at time.Time, put func(string, s
 		if l.held.IsZero() {
 			l.held = at
 		}
-		put("hold", "%s", causes(v.Causes))
+		put("hold", "%s", worst(v.Causes))
 	case v.Act == cutover.Advance && !l.held.IsZero():
 		put("go", "nothing holds any more, held for %s", at.Sub(l.held).Round(time.Millisecond))
 		l.held = time.Time{}
@@ -239,6 +239,27 @@ func (l *lines) phase(m *cutover.PhaseMark, put func(string, string, ...any)) {
 	}
 	if t := m.Timing; t != nil && t.Crossed > 0 && m.Phase != cutover.PhaseBack {
 		put("time", "%s", timing(t))
+	}
+}
+
+// page calls people: what holds the run, since when, and the commands that answer it.
+func (l *lines) page(at time.Time, p *cutover.Page) {
+	what := "frozen for " + short(p.For)
+	switch {
+	case p.Phase == cutover.PhaseBack:
+		what = fmt.Sprintf("going back to %s isn't at its end after %s", p.Target, short(p.For))
+	case p.New:
+		what += ", and now too"
+	}
+	if len(p.Green) > 0 {
+		what += "; green again: " + strings.Join(p.Green, ", ")
+	}
+	l.put(at, "PAGE", "%s%s", what, because(p.Causes))
+	for _, f := range p.Failed {
+		l.put(at, "PAGE", "%s", f)
+	}
+	for _, do := range answersTo(p.Phase, p.Target, p.Causes, l.run) {
+		l.put(at, "PAGE", "%s", do)
 	}
 }
 

@@ -1,8 +1,9 @@
 package main
 
 import (
-	"fmt"
-	"io"
+	"os"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -17,9 +18,12 @@ func report(c *cli.Context, io stdio) error {
 		return err
 	}
 	var r *runState
-	if name == "" {
+	switch {
+	case name == "":
 		r, err = lastRun()
-	} else {
+	case strings.ContainsRune(name, filepath.Separator): // a dry run's folder, or one that was copied from elsewhere
+		r, err = runIn(name)
+	default:
 		r, err = findRun(name)
 	}
 	if err != nil {
@@ -28,13 +32,23 @@ func report(c *cli.Context, io stdio) error {
 	if r.err != nil {
 		return r.err
 	}
+	t := tellStory(r.records)
 	if c.Bool("json") {
 		printJSON(io, map[string]any{"run": r.name, "phase": r.progress.Phase, "exit": r.progress.Exit, "causes": r.progress.Causes,
-			"timing": r.progress.Crossed, "records": r.records, "journal": r.dir})
+			"timing": r.progress.Crossed, "records": len(r.records), "journal": r.dir, "story": t, "openEnds": openEnds(r)})
 		return nil
 	}
-	reportPage(io.out, r)
+	reportPage(sheetOf(io.out), r, t)
+	reportEvents(io.out, r)
 	return nil
+}
+
+// runIn reads the journal of a folder.
+func runIn(dir string) (*runState, error) {
+	if _, err := os.Stat(filepath.Join(dir, "journal.jsonl")); err != nil {
+		return nil, usage("%s is no run's folder: %w", dir, err)
+	}
+	return readRun(filepath.Clean(dir)), nil
 }
 
 // lastRun is the run that was begun last.
@@ -53,48 +67,6 @@ func lastRun() (*runState, error) {
 		return nil, usage("there is no run to report")
 	}
 	return last, nil
-}
-
-func reportPage(w io.Writer, r *runState) {
-	p := r.progress
-	begun, _ := time.Parse(time.RFC3339Nano, r.records[0].Wall)
-	ended, _ := time.Parse(time.RFC3339Nano, r.records[len(r.records)-1].Wall)
-	if p.Plan == nil {
-		fmt.Fprintf(w, "%s: %s\n", r.name, standing(r))
-		return
-	}
-	fmt.Fprintf(w, "%s · run %s · %s – %s · %s\n", p.Plan.Runbook, r.name, begun.Format("Mon 02 Jan 2006 15:04:05"), ended.Format("15:04:05"), plans(p.Segment))
-	state := string(p.Phase)
-	if p.Phase == cutover.PhaseOver || p.Phase == cutover.PhaseResting {
-		state += fmt.Sprintf(", exit %d: %s", p.Exit, exitMeans[p.Exit])
-	}
-	fmt.Fprintf(w, "RESULT      %s%s\n", state, because(p.Causes))
-	fmt.Fprintf(w, "SHARE       %s in %s when last recorded\n", share(p.LastSeen.Share[p.Plan.To]), p.Plan.To)
-	if text := reaction(r); text != "" {
-		wrapped(w, planIndent, "REACTION", text)
-	}
-	reportTurns(w, r)
-	reportPeople(w, r)
-	for i, b := range p.Broken {
-		fmt.Fprintf(w, "%-11s %s by %s: %s\n", first(i, "BROKEN"), b.Rule, b.Who, b.Reason)
-	}
-	left := 0
-	for _, o := range p.SortedObjects() {
-		if o.Foreign != nil {
-			fmt.Fprintf(w, "%-11s %s now %q, ours was %q\n", first(left, "LEFT ALONE"), o.ID, o.Foreign.Found, o.Want)
-			left++
-		}
-	}
-	if n := p.OpenCount(); n > 0 {
-		fmt.Fprintf(w, "OPEN        %d writes without an outcome\n", n)
-	}
-	fmt.Fprintf(w, "EVIDENCE    journal %s, %d records, chain intact · plan %s\n\n", r.dir, p.Seq, p.Hash[:8])
-	l := newLines(w, r.name)
-	l.date = ended.YearDay() != begun.YearDay()
-	l.plan = p.Plan
-	for i := range r.records {
-		l.record(&r.records[i])
-	}
 }
 
 // reaction is how soon the last way back followed on its limit. The moments of one process are told by its own clock. Across a
@@ -144,47 +116,4 @@ func wallOf(r *cutover.Record) time.Time {
 		return time.Time{} // of a journal that another program wrote
 	}
 	return at
-}
-
-func plans(n int) string {
-	if n == 1 {
-		return "1 plan"
-	}
-	return fmt.Sprintf("%d plans", n)
-}
-
-// reportTurns lists every freeze and every way back, with what led to it.
-func reportTurns(w io.Writer, r *runState) {
-	n := 0
-	for i := range r.records {
-		m := r.records[i].Phase
-		if m == nil || m.Phase != cutover.PhaseBack && m.Phase != cutover.PhaseFrozen {
-			continue
-		}
-		what := "frozen"
-		if m.Phase == cutover.PhaseBack {
-			what = "back to " + m.Target
-		}
-		at, _ := time.Parse(time.RFC3339Nano, r.records[i].Wall)
-		wrapped(w, planIndent, first(n, "TURNS"), fmt.Sprintf("%s %s%s", at.Format("15:04:05"), what, because(m.Causes)))
-		n++
-	}
-}
-
-// reportPeople lists who said what.
-func reportPeople(w io.Writer, r *runState) {
-	n := 0
-	for i := range r.records {
-		m := r.records[i].Command
-		if m == nil || m.Verb == "status" {
-			continue
-		}
-		at, _ := time.Parse(time.RFC3339Nano, r.records[i].Wall)
-		reason := ""
-		if v := m.Args["reason"]; v != "" {
-			reason = ": " + v
-		}
-		fmt.Fprintf(w, "%-11s %s %s by %s%s\n", first(n, "PEOPLE"), at.Format("15:04:05"), m.Verb, m.Who, reason)
-		n++
-	}
 }

@@ -57,6 +57,9 @@ type runState struct {
 // over: nothing can follow but going back.
 func (r *runState) over() bool { return r.progress != nil && r.progress.Phase == cutover.PhaseOver }
 
+// neverBegan: its process is gone and its journal has no whole plan, so that nothing was written and nothing can follow.
+func (r *runState) neverBegan() bool { return r.err == nil && !r.alive && r.progress.Plan == nil }
+
 // runs lists every run of every environment, oldest first.
 func runs() ([]*runState, error) {
 	base, err := stateDir()
@@ -92,7 +95,9 @@ func findRun(name string) (*runState, error) {
 	if err != nil {
 		return nil, err
 	}
-	found := only(all, func(r *runState) bool { return name != "" && r.name == name || name == "" && !r.over() })
+	found := only(all, func(r *runState) bool {
+		return name != "" && r.name == name || name == "" && !r.over() && !r.neverBegan()
+	})
 	if name == "" && len(found) > 1 { // of several that aren't over, the ones that live are meant
 		if alive := only(found, func(r *runState) bool { return r.alive }); len(alive) > 0 {
 			found = alive

@@ -62,7 +62,7 @@ func runRunbook(c *cli.Context, io stdio) error {
 		}
 	}
 	if !c.Bool("json") {
-		planScreen(io.err, p, s)
+		planScreen(sheetOf(io.err), p, r.world.Planes, r.lags(c.Context))
 	}
 	if err := errors.Join(refuseNotes(p), r.ready(c.Context)); err != nil {
 		return err
@@ -78,6 +78,9 @@ func runRunbook(c *cli.Context, io stdio) error {
 	ses.start = cutover.Start{Plan: p, Why: "start", Rates: s.Rates}
 	if err := ses.create(p, r.l); err != nil {
 		return err
+	}
+	if ses.dry {
+		fmt.Fprintf(io.err, "dry run %s: nothing is written, and it is no run for other terminals; its journal is %s\n", ses.start.Run, ses.file.Path())
 	}
 	return ses.run(c.Context)
 }
@@ -174,6 +177,10 @@ func (s *session) run(ctx context.Context) error {
 
 func (s *session) ended(res *cutover.Result, show *show, dry *cutover.Dry) error {
 	if res.Why != "" {
+		if res.Progress.Seq == 0 { // it is no run: nothing was begun, and no command should mean it
+			_ = s.file.Close()
+			_ = os.RemoveAll(s.dir)
+		}
 		return &exitError{code: res.Exit, err: errors.New(res.Why)}
 	}
 	if s.json {
@@ -186,6 +193,7 @@ func (s *session) ended(res *cutover.Result, show *show, dry *cutover.Dry) error
 	}
 	if dry != nil {
 		drySummary(s.io.out, show, dry.Unjudged())
+		fmt.Fprintf(s.io.out, "         its journal, which no command takes for a run: %s\n         roomshift report %s\n", s.file.Path(), s.dir)
 	}
 	fmt.Fprintf(s.io.out, "run %s: ", s.start.Run)
 	return endWith(s.io.out, res.Exit)
@@ -268,7 +276,7 @@ func continueRun(c *cli.Context, io stdio) error {
 	if err != nil {
 		return err
 	}
-	planScreen(io.err, p, snap)
+	planScreen(sheetOf(io.err), p, rooms.world.Planes, rooms.lags(c.Context))
 	if err := errors.Join(refuseNotes(p), rooms.ready(c.Context)); err != nil {
 		return err
 	}

@@ -13,8 +13,9 @@ import (
 // screen prints how a run stands. What is still true stays; wanted, set and seen are three columns; every limit is beside its value
 // with the age of the data; the way back is always there.
 func screen(w io.Writer, v *cutover.View) {
-	fmt.Fprintf(w, "%s  %s  %s  %s → %s  %s\n", v.Runbook, v.Run, strings.ToUpper(v.Environment), v.From, v.To, clockOf(v.Wall))
+	flowed(w, 2, "", fmt.Sprintf("%s  %s  %s  %s → %s  %s", v.Runbook, v.Run, strings.ToUpper(v.Environment), v.From, v.To, clockOf(v.Wall)))
 	headline(w, v)
+	restLine(w, v)
 	fmt.Fprintln(w)
 	sharesTable(w, v)
 	gatesTable(w, v)
@@ -40,11 +41,28 @@ func screen(w io.Writer, v *cutover.View) {
 		}
 		told(w, first(i, "ASKED"), []string{q.Text + by})
 	}
-	fmt.Fprintf(w, "%-8s %s\n", "NEXT", clip(v.Next, screenWidth-tellIndent))
-	if v.Phase == cutover.PhaseFrozen {
-		told(w, "YOU", []string{"roomshift resume   when it is green again; it is not done for you", "roomshift back     to " + orStart(v.Target),
-			"roomshift mute GATE --for 10m --reason …   if you know that a number lies"})
+	told(w, "NEXT", []string{v.Next})
+	if v.Holder != "" {
+		told(w, "RUNS", []string{"by " + v.Holder})
 	}
+}
+
+// restLine says where the run may rest next, by when it must, and who is asked before.
+func restLine(w io.Writer, v *cutover.View) {
+	r := v.Rest
+	if r == nil {
+		return
+	}
+	parts := []string{fmt.Sprintf("rests at %s ≈ %s if nothing holds", r.Name, r.At)}
+	if r.By != "" {
+		parts = append(parts, "must rest by "+r.By)
+	}
+	if len(r.Asks) == 0 {
+		parts = append(parts, "asks nobody until then")
+	} else {
+		parts = append(parts, "asks "+strings.Join(r.Asks, ", ")+" before")
+	}
+	wrapped(w, 2, "", strings.Join(parts, " · "))
 }
 
 // tellIndent is where the text begins beside its word.
@@ -76,8 +94,16 @@ func clockOf(wall string) string {
 func headline(w io.Writer, v *cutover.View) {
 	switch v.Phase {
 	case cutover.PhaseFrozen:
-		fmt.Fprintln(w, "■■ FROZEN · nothing is written in either direction until somebody says so")
+		flowed(w, 2, "", "■■ FROZEN · nothing is written in either direction until somebody says so")
 		told(w, "WHY", causeLines(v.Causes))
+		if len(v.Green) > 0 {
+			told(w, "GREEN", []string{strings.Join(v.Green, ", ") + " again"})
+		}
+		target := v.Target
+		if target == "" && len(v.WayBack) > 0 {
+			target = strings.TrimPrefix(v.WayBack[0], "to ")
+		}
+		told(w, "YOU", answersTo(v.Phase, target, v.Causes, v.Run))
 		return
 	case cutover.PhaseBack:
 		fmt.Fprintf(w, "■ BACK to %s\n", v.Target)
@@ -90,7 +116,7 @@ func headline(w io.Writer, v *cutover.View) {
 	}
 	for _, s := range v.Steps {
 		if s.State != cutover.StepPending && s.State != cutover.StepDone && s.State != cutover.StepSkipped {
-			fmt.Fprintln(w, clip(stepLine(s), screenWidth))
+			flowed(w, 2, "", stepLine(s))
 		}
 	}
 	if v.Act != cutover.Advance {
@@ -119,12 +145,21 @@ func stepLine(s cutover.StepView) string {
 
 // sharesTable has a row for all that is alike: the seats of a route mostly are.
 func sharesTable(w io.Writer, v *cutover.View) {
-	fmt.Fprintf(w, "%-46s %9s %9s %9s\n", "IN "+strings.ToUpper(v.To), "wanted", "set", "seen")
+	name := min(46, widthOf(w)-30)
+	fmt.Fprintf(w, "%s %9s %9s %9s\n", padded("IN "+strings.ToUpper(v.To), name), "wanted", "set", "seen")
 	for _, rows := range alikeRows(v.Shares) {
-		fmt.Fprintf(w, "%-46s %9s %9s %9s\n", clip(rowName(rows), 46), share(rows[0].Wanted), share(rows[0].Set), share(rows[0].Seen))
+		if r := rows[0]; isShort(w) && strings.Contains(r.Name, "@") && r.Wanted == r.Set && (r.Seen < 0 || abs(r.Seen-r.Set) <= nearShare) {
+			continue // it is where it is to be
+		}
+		fmt.Fprintf(w, "%s %9s %9s %9s\n", padded(rowName(rows), name), share(rows[0].Wanted), share(rows[0].Set), share(rows[0].Seen))
 	}
 	fmt.Fprintln(w)
 }
+
+// nearShare is how far what is seen may be from what is set to be no news, in basis points.
+const nearShare = 200
+
+func abs(n int) int { return max(n, -n) }
 
 // alikeRows puts seats with one wanted, set and seen share together. What is no seat stays alone.
 func alikeRows(all []cutover.ShareView) [][]cutover.ShareView {
@@ -166,19 +201,29 @@ func rowName(rows []cutover.ShareView) string {
 	return strings.Join(routes, " ")
 }
 
+// gatesTable has a row for each gate, in columns as wide as what stands in them. A short page names those that are green in one line.
 func gatesTable(w io.Writer, v *cutover.View) {
-	fmt.Fprintf(w, "%-24s %-9s %18s %8s %9s %16s\n", "GATES", "", "value", "data", "hold", "back/freeze")
+	rows := [][]string{{"GATES", "", "value", "data", "hold", "back/freeze", ""}}
+	green := 0
 	for _, g := range v.Gates {
-		name := g.Gate
+		name, color := g.Gate, string(g.Color)
 		if g.Room != "" {
 			name += "@" + g.Room
 		}
-		color := string(g.Color)
 		if g.Muted {
 			color = "muted"
 		}
-		line := fmt.Sprintf("%-24s %-9s %18s %8s %9s %16s  %s", clip(name, 24), color, gateValue(g), gateAge(g), g.Hold, g.Abort, g.Why)
-		fmt.Fprintln(w, clip(strings.TrimRight(line, " "), screenWidth))
+		if g.Color == cutover.Green && !g.Muted && isShort(w) {
+			green++
+			continue
+		}
+		rows = append(rows, []string{name, color, gateValue(g), gateAge(g), g.Hold, g.Abort, g.Why})
+	}
+	for _, line := range columns(rows, "llrrrrl") {
+		fmt.Fprintln(w, clip(line, widthOf(w)))
+	}
+	if green > 0 {
+		fmt.Fprintf(w, "%d gates are green\n", green)
 	}
 	fmt.Fprintln(w)
 }

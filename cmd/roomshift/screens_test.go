@@ -42,8 +42,8 @@ func golden(t *testing.T, name string, got []byte) {
 	}
 }
 
-// watched is a simulated run of a shipped runbook, with the views that were asked for at these times and the plan.
-func watched(t *testing.T, book string, faults []string, at ...time.Duration) (*cutover.Plan, *cutover.Snapshot, []*cutover.View) {
+// watched is a simulated run of a shipped runbook, with its plan, its planes, and the views that were asked for at these times.
+func watched(t *testing.T, book string, faults []string, at ...time.Duration) (*cutover.Plan, []cutover.Plane, []*cutover.View) {
 	t.Helper()
 	l, err := runbooks.Load(book, "")
 	if err != nil || len(l.Problems) > 0 {
@@ -85,7 +85,7 @@ func watched(t *testing.T, book string, faults []string, at ...time.Duration) (*
 	if len(heard.views) != len(at) {
 		t.Fatalf("%d views came; want %d", len(heard.views), len(at))
 	}
-	return plan, snap, heard.views
+	return plan, w.Planes, heard.views
 }
 
 // answers keeps the views that a run answers with.
@@ -126,9 +126,9 @@ func TestScreensOfShippedRunbooks(t *testing.T) {
 func TestPlanScreens(t *testing.T) {
 	for _, book := range []string{"spring-festival-out", "drill-3-percent", "to-cloud"} {
 		t.Run(book, func(t *testing.T) {
-			plan, snap, _ := watched(t, book, nil, time.Minute)
+			plan, planes, _ := watched(t, book, nil, time.Minute)
 			var b bytes.Buffer
-			planScreen(&b, plan, snap)
+			planScreen(&b, plan, planes, nil)
 			narrow(t, b.Bytes())
 			golden(t, "plan-"+book+".txt", b.Bytes())
 		})

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -59,6 +60,12 @@ func (s *show) Event(e cutover.Shown) {
 	case e.Record != nil:
 		s.count(e.Record)
 		s.lines.record(e.Record)
+	case e.Page != nil && s.json:
+		_ = json.NewEncoder(&s.buf).Encode(map[string]any{"page": e.Page})
+	case e.Page != nil:
+		s.lines.page(time.Now(), e.Page)
+	case e.Note != "" && s.json:
+		_ = json.NewEncoder(&s.buf).Encode(map[string]any{"note": e.Note})
 	case e.Note != "":
 		s.lines.put(time.Now(), "note", "%s", e.Note)
 	}
@@ -120,8 +127,12 @@ func (s *show) print() {
 // last prints what no screen showed any more: how it ended.
 func (s *show) last() {
 	s.mu.Lock()
+	drawn := s.screen
 	s.screen = false
 	s.mu.Unlock()
+	if drawn { // what follows stands below the last screen
+		_, _ = io.WriteString(s.out, "\n")
+	}
 	s.print()
 }
 
@@ -216,29 +227,19 @@ func (a *attendant) tick(ctx context.Context) {
 	if ans.View == nil {
 		return
 	}
-	var b bytes.Buffer
-	if a.show.screen {
-		b.WriteString("\x1b[H\x1b[2J")
+	if !a.show.screen {
+		var b bytes.Buffer
+		screen(&b, ans.View)
+		_, _ = a.show.out.Write(b.Bytes()) // a closed pipe must not end a run
+		return
 	}
-	screen(&b, ans.View)
-	if a.show.screen {
-		a.show.print()
-		fmt.Fprintln(&b)
-		a.show.mu.Lock()
-		for _, l := range a.show.recent {
-			fmt.Fprintln(&b, clip(l, 110))
-		}
-		a.show.mu.Unlock()
-		fmt.Fprintf(&b, "\n%s\np pause   r resume   b back   f freeze   Ctrl-C asks\n", a.message)
-	}
-	_, _ = a.show.out.Write(bytes.ReplaceAll(b.Bytes(), []byte("\n"), a.newline())) // a closed pipe must not end a run
-}
-
-func (a *attendant) newline() []byte {
-	if a.show.screen {
-		return []byte("\r\n")
-	}
-	return []byte("\n")
+	a.show.print()
+	a.show.mu.Lock()
+	recent := slices.Clone(a.show.recent)
+	a.show.mu.Unlock()
+	width, rows := sizeOf(a.show.out)
+	text := draw(ans.View, recent, a.message, width, rows)
+	_, _ = io.WriteString(a.show.out, "\x1b[H\x1b[2J"+strings.ReplaceAll(text, "\n", "\r\n"))
 }
 
 func (a *attendant) who() string {

@@ -124,6 +124,8 @@ func (s *simShow) print() {
 		switch {
 		case h.Record != nil:
 			s.lines.record(h.Record)
+		case h.Page != nil:
+			s.lines.page(h.Wall, h.Page)
 		case h.Note != "":
 			kind, text, ok := strings.Cut(h.Note, ": ")
 			if !ok || h.Runner > 0 {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/user"
 	"sort"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -64,7 +65,7 @@ func stepTalk(c *cli.Context, io stdio, verb string) error {
 	if err != nil {
 		return err
 	}
-	if err := needed(c, verb); err != nil {
+	if err := needed(c, verb, arg); err != nil {
 		return err
 	}
 	r, err := findRun(c.String("run"))
@@ -84,17 +85,54 @@ func stepTalk(c *cli.Context, io stdio, verb string) error {
 }
 
 // needed refuses what a run would refuse, before one is looked for: a reason is for the report, and no mute lasts for ever.
-func needed(c *cli.Context, verb string) error {
-	if verb != "approve" && c.String("reason") == "" {
-		return usage("%s needs a --reason: it stands in the report", verb)
-	}
-	if verb != "mute" {
+// What lacks is said in the order of use.
+func needed(c *cli.Context, verb, arg string) error {
+	reason := c.String("reason") != ""
+	switch {
+	case verb == "accept" && arg == "" && !reason:
+		return usage("accept needs a STEP and a --reason: roomshift accept STEP --reason …%s", askedNow(c.String("run")))
+	case verb == "accept" && !reason:
+		return usage("accept needs a --reason, which stands in the report: roomshift accept %s --reason …", shellWord(arg))
+	case verb != "mute":
 		return nil
 	}
 	if d, err := time.ParseDuration(c.String("for")); err != nil || d <= 0 {
-		return usage("mute needs --for, how long, as 10m; it was %q", c.String("for"))
+		return usage("mute needs --for, how long, as 10m; it was %q: roomshift mute %s --for 10m --reason …", c.String("for"), arg)
+	}
+	if !reason {
+		return usage("mute needs a --reason, which stands in the report: roomshift mute %s --for %s --reason …", arg, c.String("for"))
 	}
 	return nil
+}
+
+// shellWord is a name as it is typed.
+func shellWord(s string) string {
+	if strings.ContainsAny(s, " \t'\"$") {
+		return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+	}
+	return s
+}
+
+// askedNow says what the run that is meant asks people, for who doesn't know what to name; "" when no run answers.
+func askedNow(run string) string {
+	r, err := findRun(run)
+	if err != nil || !r.alive {
+		return ""
+	}
+	a, err := command(socketPath(r.dir), cutover.Command{Verb: "status"}, 2*time.Second)
+	if err != nil || a.View == nil {
+		return ""
+	}
+	var parts []string
+	for _, q := range a.View.Asked {
+		if q.Step >= 0 && q.Step < len(a.View.Steps) {
+			parts = append(parts, fmt.Sprintf("\n  %s: %s", shellWord(a.View.Steps[q.Step].Name), q.Text))
+		}
+	}
+	if len(parts) == 0 {
+		return fmt.Sprintf("; run %s asks nothing now", r.name)
+	}
+	return "; asked now is" + strings.Join(parts, "")
 }
 
 // tell sends a command to a run and prints its answer. Nobody answers: the error says what can be done with a dead run.
@@ -112,9 +150,9 @@ func tell(c *cli.Context, io stdio, r *runState, cmd cutover.Command) error {
 	case c.Bool("json"):
 		printJSON(io, a)
 	case a.View != nil:
-		screen(io.out, a.View)
+		screen(sheetOf(io.out), a.View)
 	default:
-		fmt.Fprintln(io.out, a.Said)
+		say(io.out, a.Said)
 	}
 	if !a.OK {
 		return said(cutover.ExitNothing)
@@ -157,7 +195,7 @@ func deadStatus(c *cli.Context, io stdio, r *runState) error {
 			"open": p.OpenCount(), "seen": p.LastSeen, "records": p.Seq, "journal": r.dir})
 		return nil
 	}
-	fmt.Fprintf(io.out, "%s  no process on this machine · %s%s\n", r.name, standing(r), whatNow(r))
+	say(io.out, fmt.Sprintf("%s  no process on this machine · %s%s", r.name, standing(r), whatNow(r)))
 	if p.Plan != nil {
 		fmt.Fprintf(io.out, "%s · %s → %s · in %s %s when last recorded\n", p.Plan.Runbook, p.Plan.From, p.Plan.To, p.Plan.To, share(p.LastSeen.Share[p.Plan.To]))
 		for i, s := range p.Steps {

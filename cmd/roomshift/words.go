@@ -3,11 +3,14 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"sort"
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"golang.org/x/term"
 
 	"roomshift/cutover"
 	"roomshift/runbooks"
@@ -15,8 +18,38 @@ import (
 
 // How shares, spans, values and lists are written, on every screen alike.
 
-// screenWidth is how many columns a screen has.
-const screenWidth = 110
+// screenWidth is how many columns a screen has, if the terminal has as many; leastWidth, what a narrower one is taken to have.
+const (
+	screenWidth = 110
+	leastWidth  = 60
+)
+
+// sheet is where a page is written, with how wide it is; a writer that is none has screenWidth.
+type sheet struct {
+	io.Writer
+	width int
+	short bool // there are too few rows: what is well is told shortly
+}
+
+// sheetOf is a page for whoever reads w: as wide as the terminal, if it is one.
+func sheetOf(w io.Writer) sheet {
+	f, ok := w.(*os.File)
+	if !ok {
+		return sheet{Writer: w, width: screenWidth}
+	}
+	n, _, err := term.GetSize(int(f.Fd()))
+	if err != nil {
+		return sheet{Writer: w, width: screenWidth}
+	}
+	return sheet{Writer: w, width: max(leastWidth, min(n, screenWidth))}
+}
+
+func widthOf(w io.Writer) int {
+	if s, ok := w.(sheet); ok {
+		return s.width
+	}
+	return screenWidth
+}
 
 func share(bp int) string {
 	if bp < 0 {
@@ -49,12 +82,16 @@ func orNone(s string) string {
 
 // wrapped prints a word and its text, which goes on below itself where a line is full.
 func wrapped(w io.Writer, indent int, word, text string) {
-	line := fmt.Sprintf("%-*s", indent, word)
+	flowed(w, indent, fmt.Sprintf("%-*s", indent, word), text)
+}
+
+// flowed prints a text that begins after line and goes on below, indented.
+func flowed(w io.Writer, indent int, line, text string) {
 	used := utf8.RuneCountInString(line)
-	fresh := true
-	for _, part := range strings.Split(text, " ") {
+	fresh, width := true, widthOf(w)
+	for _, part := range unbroken(text) {
 		n := utf8.RuneCountInString(part)
-		if !fresh && part != "%" && used+1+n > screenWidth {
+		if !fresh && used+1+n > width {
 			fmt.Fprintln(w, line)
 			line, used, fresh = strings.Repeat(" ", indent), indent, true
 		}
@@ -65,6 +102,32 @@ func wrapped(w io.Writer, indent int, word, text string) {
 	}
 	fmt.Fprintln(w, line)
 }
+
+// say prints talk: on a terminal between words, on a pipe in lines of its own length.
+func say(w io.Writer, text string) {
+	if f, ok := w.(*os.File); !ok || !isTerminal(f) {
+		fmt.Fprintln(w, text)
+		return
+	}
+	for _, line := range strings.Split(text, "\n") {
+		flowed(sheetOf(w), 2, "", line)
+	}
+}
+
+// unbroken is a text's words; a figure and its unit are one.
+func unbroken(text string) []string {
+	var out []string
+	for _, part := range strings.Split(text, " ") {
+		if n := len(out); n > 0 && slices.Contains(units, strings.TrimRight(part, ",;:.")) {
+			out[n-1] += " " + part
+		} else {
+			out = append(out, part)
+		}
+	}
+	return out
+}
+
+var units = []string{"%", "ms", "s", "k", "M", "G"}
 
 // short is a span to the second: 8s, 3m, 2m30s; what is less than one is told as such.
 func short(t cutover.T) string {
@@ -156,3 +219,38 @@ func together(p *cutover.Plan, seats []cutover.Seat) string {
 	sort.Strings(single)
 	return strings.Join(append(names, single...), " ")
 }
+
+func isShort(w io.Writer) bool {
+	s, ok := w.(sheet)
+	return ok && s.short
+}
+
+// columns puts rows of cells side by side, each column as wide as its widest cell; align has l or r for each.
+func columns(rows [][]string, align string) []string {
+	wide := make([]int, len(align))
+	for _, cells := range rows {
+		for i, c := range cells {
+			wide[i] = max(wide[i], utf8.RuneCountInString(c))
+		}
+	}
+	lines := make([]string, len(rows))
+	for k, cells := range rows {
+		var b strings.Builder
+		for i, c := range cells {
+			if i > 0 {
+				b.WriteString("  ")
+			}
+			pad := strings.Repeat(" ", wide[i]-utf8.RuneCountInString(c))
+			if align[i] == 'r' {
+				b.WriteString(pad + c)
+			} else {
+				b.WriteString(c + pad)
+			}
+		}
+		lines[k] = strings.TrimRight(b.String(), " ")
+	}
+	return lines
+}
+
+// padded is a text in exactly n columns.
+func padded(s string, n int) string { return fmt.Sprintf("%-*s", n, clip(s, n)) }

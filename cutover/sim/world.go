@@ -178,6 +178,7 @@ type Happened struct {
 	Runner int // which process, from 1; 0: the rooms
 	Record *cutover.Record
 	Note   string
+	Page   *cutover.Page
 }
 
 func (s *Sim) happened(r *Runner, h Happened) {
@@ -193,11 +194,14 @@ type shows struct{ r *Runner }
 
 func (w *shows) Event(e cutover.Shown) {
 	r := w.r
-	if e.Record != nil || e.Note != "" {
-		r.s.happened(r, Happened{Record: e.Record, Note: e.Note})
+	if e.Record != nil || e.Note != "" || e.Page != nil {
+		r.s.happened(r, Happened{Record: e.Record, Note: e.Note, Page: e.Page})
 	}
 	if e.Record != nil {
 		r.hear(e.Record)
+	}
+	if e.Page != nil && e.Page.Phase == cutover.PhaseFrozen && e.Page.For == 0 { // taken over as it was: no record tells them
+		r.stopAfter(cutover.T(r.s.o.Watch))
 	}
 	if r.s.o.Show != nil {
 		r.s.o.Show.Event(e)

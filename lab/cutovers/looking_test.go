@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -127,4 +129,28 @@ func TestLookingChangesNothing(t *testing.T) {
 	s.start("back", "--to", "start").exits(3)
 	s.restored()
 	s.unharmed()
+}
+
+// TestDryRunToItsEnd: it says at its beginning and at its end where its journal is, is no run that a command could mean, and its
+// report can be read.
+func TestDryRunToItsEnd(t *testing.T) {
+	s := begin(t)
+	dry := s.start("run", "--dry-run", "--rooms", s.lab.RoomsFile(), s.book("1s", few+"  - back: start\n"))
+	dry.await("its journal is ")
+	status := s.start("status")
+	status.exits(2)
+	status.says("no run is under way")
+	dry.exits(0)
+	dry.says("dry run: nothing was written; it would have held ", "gone back once", "which no command takes for a run")
+	s.restored()
+	paths := regexp.MustCompile(`\S+/roomshift-dry-\S+`).FindAllString(dry.text(), -1)
+	if len(paths) != 3 || paths[0] != paths[1] || filepath.Join(paths[2], "journal.jsonl") != paths[0] {
+		t.Fatalf("its journal is said to be %q; want the file at the beginning and at the end, and then its folder", paths)
+	}
+	report := s.start("report", paths[2])
+	report.exits(0)
+	report.says("RESULT", "chain intact")
+	for _, command := range []string{"back", "takeover"} {
+		s.start(command, paths[2], "--rooms", s.lab.RoomsFile()).exits(2)
+	}
 }
