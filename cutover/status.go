@@ -160,9 +160,9 @@ func (e *engine) wayBack() []string {
 	case seats == 0:
 		lines = append(lines, "nothing to write: it is there")
 	case slow > 0:
-		lines = append(lines, fmt.Sprintf("%d seats; the slowest is a name: %s for 95 %% of users, resolvers that stretch TTLs take hours", seats, slow.Duration()))
+		lines = append(lines, fmt.Sprintf("%s to write; the slowest is a name: %s for 95 %% of users, resolvers that stretch TTLs take hours", seatCount(seats), span(slow)))
 	default:
-		lines = append(lines, fmt.Sprintf("%d seats, within seconds", seats))
+		lines = append(lines, seatCount(seats)+" to write, within seconds")
 	}
 	if e.warm(e.plan.From, share[e.plan.From]) && e.canHold(e.plan.From, share) {
 		lines = append(lines, e.plan.From+" is warm and can hold it: one jump")
@@ -170,6 +170,13 @@ func (e *engine) wayBack() []string {
 		lines = append(lines, e.plan.From+" is cold or near its capacity: paced, at most double its share every 30 s")
 	}
 	return lines
+}
+
+func seatCount(n int) string {
+	if n == 1 {
+		return "1 seat"
+	}
+	return fmt.Sprintf("%d seats", n)
 }
 
 // next is one line: what happens next, and when.
@@ -198,7 +205,7 @@ func (e *engine) next(v *View) string {
 		case StepBaking:
 			return fmt.Sprintf("%s more of green, then %s", span((s.Of-s.Since+Second-1)/Second*Second), e.follows(i))
 		case StepSettling:
-			return fmt.Sprintf("%s rung %d of %d settles: %s", s.Name, s.Rung+1, s.Rungs, s.Why)
+			return fmt.Sprintf("when it has settled it bakes for %s", span(e.plan.Steps[i].Rungs[s.Rung].Bake))
 		case StepApplying:
 			return fmt.Sprintf("%s rung %d of %d is being written", s.Name, s.Rung+1, s.Rungs)
 		case StepWaiting:

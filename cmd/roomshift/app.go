@@ -37,7 +37,8 @@ func run(ctx context.Context, args []string, io stdio) int {
 func newApp(io stdio) *cli.App {
 	app := &cli.App{
 		Name:            "roomshift",
-		Usage:           "moves live traffic between two rooms, step by step, and goes back by itself",
+		Usage:           "moves live traffic between two rooms, and goes back by itself",
+		Description:     exitCodes(),
 		Version:         version,
 		Reader:          io.in,
 		Writer:          io.out,
@@ -52,6 +53,7 @@ func newApp(io stdio) *cli.App {
 		},
 	}
 	app.Commands = commands(io)
+	describe(app.Commands)
 	for _, c := range app.Commands {
 		name := c.Name
 		c.HideHelpCommand = true
@@ -107,7 +109,7 @@ func commands(io stdio) []*cli.Command {
 			&cli.StringSliceFlag{Name: "overwrite", Usage: "an object that somebody else wrote, to be written over; again for more"}},
 			Action: func(c *cli.Context) error { return back(c, io) }},
 		{Name: "approve", Usage: "says yes to a step that waits for it", ArgsUsage: "[STEP]", Flags: []cli.Flag{jsonFlag, runFlag()}, Action: func(c *cli.Context) error { return stepTalk(c, io, "approve") }},
-		{Name: "accept", Usage: "takes a step as it is", ArgsUsage: "STEP --reason …", Flags: []cli.Flag{jsonFlag, runFlag(), reason}, Action: func(c *cli.Context) error { return stepTalk(c, io, "accept") }},
+		{Name: "accept", Usage: "takes a step as it is", ArgsUsage: "[STEP] --reason …", Flags: []cli.Flag{jsonFlag, runFlag(), reason}, Action: func(c *cli.Context) error { return stepTalk(c, io, "accept") }},
 		{Name: "mute", Usage: "stops judging a gate for a time", ArgsUsage: "GATE --for 10m --reason …", Flags: []cli.Flag{jsonFlag, runFlag(), reason, &cli.StringFlag{Name: "for", Usage: "how long, as 10m"}}, Action: func(c *cli.Context) error { return stepTalk(c, io, "mute") }},
 		{Name: "takeover", Usage: "takes over a run whose process died", ArgsUsage: "[RUN]", Flags: []cli.Flag{rooms, jsonFlag}, Action: func(c *cli.Context) error { return takeover(c, io) }},
 		{Name: "continue", Usage: "goes on from the checkpoint where a run rests", ArgsUsage: "[RUN]", Flags: []cli.Flag{rooms, until, jsonFlag, reason,

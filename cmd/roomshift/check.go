@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"time"
@@ -98,7 +99,7 @@ func checkLive(c *cli.Context, io stdio, l *runbooks.Loaded) error {
 	if c.Bool("json") {
 		printJSON(io, map[string]any{"findings": fs, "bad": bad})
 	} else {
-		findingsTable(io, fs)
+		findingsTable(sheetOf(io.out), fs)
 	}
 	if bad > 0 {
 		return said(cutover.ExitNothing)
@@ -182,19 +183,19 @@ func planned(p *cutover.Plan, problems []runbooks.Problem) []finding {
 }
 
 // findingsTable prints what is bad first, and a line for each group of what is well.
-func findingsTable(io stdio, fs []finding) {
+func findingsTable(w io.Writer, fs []finding) {
 	well := 0
 	for _, f := range fs {
 		if f.OK {
 			well++
 			continue
 		}
-		fmt.Fprintf(io.out, "✗ %s\n", place(f))
-		wrapped(io.out, 12, "    seen", f.Seen)
-		wrapped(io.out, 12, "    wanted", f.Want)
-		wrapped(io.out, 12, "    do", f.Do)
+		fmt.Fprintf(w, "✗ %s\n", place(f))
+		wrapped(w, 12, "    seen", f.Seen)
+		wrapped(w, 12, "    wanted", f.Want)
+		wrapped(w, 12, "    do", f.Do)
 		for _, line := range f.Grant {
-			fmt.Fprintln(io.out, "            "+line)
+			fmt.Fprintln(w, "            "+line)
 		}
 	}
 	var order []string
@@ -212,9 +213,9 @@ func findingsTable(io stdio, fs []finding) {
 		}
 	}
 	for _, g := range order {
-		wrapped(io.out, 18, "✓ "+g, strings.Join(texts[g], " · "))
+		wrapped(w, 18, "✓ "+g, strings.Join(texts[g], " · "))
 	}
-	fmt.Fprintf(io.out, "%d of %d checks are well\n", well, len(fs))
+	fmt.Fprintf(w, "%d of %d checks are well\n", well, len(fs))
 }
 
 // grouped is what is well, shortly: the group that it belongs to, and what is worth reading of it.

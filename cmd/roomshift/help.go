@@ -1,0 +1,70 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"roomshift/cutover"
+)
+
+// whichRun is said of every command that takes a run's name.
+const whichRun = "RUN is a run's name, as 0126-a7. Left out: the only one with a living process, else the only one that isn't over."
+
+// descriptions are what a command's one line doesn't say.
+var descriptions = map[string]string{
+	"check": "Without --live only the files are read. Exits with 2 when they have a problem, with 1 when something live isn't well.",
+	"plan": "Reads what every route and pair holds and measures replication both ways; its heartbeats are all that it writes. " +
+		"A plan that is saved with --out is refused by run when what it rests on has changed.",
+	"run": "Prints the plan, and asks for the room and its final share to be typed unless the environment is lab. " +
+		"Ctrl-C asks; without an answer in 10 s the run goes on watching and doesn't advance. A second Ctrl-C ends the process, its journal " +
+		"intact: takeover or back go on from there. A lost terminal pauses. On a pipe it prints a line for each event.",
+	"pause":  whichRun,
+	"status": whichRun + "\nOf a run whose process is gone it says what its journal says.",
+	"resume": "After a freeze: what is red, dark or unknown now counts as answered by you until it has been green once.\n" + whichRun,
+	"freeze": "Writes that were sent are still looked up. resume or back end it.\n" + whichRun,
+	"back": "--to start: what was there before the first write; checkpoint: the last one that was reached; rung: what was there before the rung that " +
+		"was begun last. The living process goes back, or this one when there is none. What somebody else wrote is left alone, unless --overwrite " +
+		"names it.\n" + whichRun,
+	"approve": "STEP may be left out while only one is asked.",
+	"accept": "Answers a question that holds a step: a share that isn't seen, a value that somebody else wrote, a rule that would be broken, a check " +
+		"that fails, a bake that was held too long. The step goes on over what is there. STEP may be left out while only one is asked.",
+	"mute":     "A muted gate neither holds nor turns the run. Replication that fails both ways still freezes it: the rooms may be cut from each other.",
+	"takeover": "Waits for the run's locks, reads every object that it touched, and goes on as its journal says; a frozen run stays frozen.\n" + whichRun,
+	"continue": "Plans the rest afresh over what is there. What others wrote meanwhile is shown; --reason takes it as it is.\n" + whichRun,
+	"close":    "At a rest the run is done; else it is left as it stands, and the exit code says so. Its routes and pairs are free for other runs then.\n" + whichRun,
+	"report":   "Left out: the run that was begun last. FOLDER is where a journal is, as a dry run says.",
+}
+
+// helpWidth is how wide help is, beside its margin: it is printed as it stands, whatever the terminal.
+const helpWidth = 76
+
+// exitCodes is the table for people and scripts.
+func exitCodes() string {
+	var b strings.Builder
+	b.WriteString("Exit codes:\n")
+	for x := cutover.ExitDone; x <= cutover.ExitDrift; x++ {
+		fmt.Fprintf(&b, "%d  %s\n", x, exitMeans[x])
+	}
+	return strings.TrimRight(b.String(), "\n")
+}
+
+// describe adds what commands say of themselves, and leaves out that a switch is off unless it is set.
+func describe(cmds []*cli.Command) {
+	for _, c := range cmds {
+		if text := descriptions[c.Name]; text != "" {
+			c.Description = strings.Join(lined(func(w io.Writer) {
+				for _, line := range strings.Split(text, "\n") {
+					flowed(w, 0, "", line)
+				}
+			}, helpWidth, false), "\n")
+		}
+		for _, f := range c.Flags {
+			if b, ok := f.(*cli.BoolFlag); ok {
+				b.DisableDefaultText = true
+			}
+		}
+	}
+}
