@@ -38,6 +38,7 @@ type Situation struct {
 	OutOfZero       bool  // To carries nothing yet
 	Few             bool  // at most FewMoved has moved
 	ProbeAnswers    bool  // From's
+	ProbeAwaited    bool  // From's probe was asked, and hasn't said anything since this process began
 	ReplicationSeen bool
 	Fails           bool // To fails outright
 	Watch           bool // the watch window of a writer moved in this run is open
@@ -195,7 +196,7 @@ func (c cell) act(s *Situation) Act {
 	case cellWatch:
 		return choose(s.Watch, Back, Freeze)
 	case cellProbe:
-		return choose(s.ProbeAnswers, Back, Freeze)
+		return choose(s.ProbeAnswers, Back, choose(s.ProbeAwaited, Hold, Freeze))
 	case cellFew:
 		return choose(few, Back, Freeze)
 	case cellFewSeen:
@@ -203,9 +204,9 @@ func (c cell) act(s *Situation) Act {
 	case cellFailsWatch:
 		return choose(s.Fails || s.Watch, Advance, Freeze)
 	case cellProbeSeen:
-		return choose(s.ProbeAnswers || seen, Advance, Freeze)
+		return choose(s.ProbeAnswers || seen, Advance, choose(s.ProbeAwaited, Hold, Freeze))
 	case cellProbeGo:
-		return choose(s.ProbeAnswers, Advance, Freeze)
+		return choose(s.ProbeAnswers, Advance, choose(s.ProbeAwaited, Hold, Freeze))
 	}
 	return Hold
 }

@@ -145,6 +145,25 @@ func underEvacuate(a Act, p Phase) Act {
 	return a
 }
 
+// TestAProbeThatIsAwaited: what a probe decides isn't decided before its first word.
+func TestAProbeThatIsAwaited(t *testing.T) {
+	for _, s := range []Situation{
+		{Phase: PhaseForward, To: Red, From: Dark}, {Phase: PhaseForward, To: Red, From: Unjudged},
+		{Phase: PhaseBack, To: Red, From: Dark}, {Phase: PhaseBack, To: Red, From: Unjudged},
+	} {
+		yes := Back
+		if s.Phase == PhaseBack {
+			yes = Advance
+		}
+		for i, want := range []Act{Freeze, Hold, yes, yes} {
+			s.ProbeAwaited, s.ProbeAnswers = i&1 > 0, i&2 > 0
+			if got := Decide(s).Act; got != want {
+				t.Errorf("%+v: %s, want %s", s, got, want)
+			}
+		}
+	}
+}
+
 func dir(c Color) Direction     { return Direction{Color: c} }
 func dirPast(c Color) Direction { return Direction{Color: c, PastAbort: true} }
 

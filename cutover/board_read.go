@@ -90,6 +90,17 @@ func (b *Board) Probe(room Room) (answers, known bool) {
 	return false, false
 }
 
+// awaitsProbe: a room's probe hasn't said anything since the board began, and its first word isn't overdue before a moment.
+func (b *Board) awaitsProbe(room Room) (until T, yes bool) {
+	for i := range b.probes {
+		if g := &b.probes[i]; g.room == room && !g.has {
+			until = b.start + staleAfter*g.every
+			return until, b.now < until
+		}
+	}
+	return 0, false
+}
+
 // probesNext is when a probe's word gets too old.
 func (b *Board) probesNext() T {
 	next := Never
@@ -173,19 +184,32 @@ func (b *Board) NextCame(now, since T) T {
 }
 
 // Fresh tells whether one sample, or a word that there is none, has come since a moment from each gate that decides about the
-// receiver. A gauge that never says anything is waited for until its gate is dark.
+// receiver. A gauge that never says anything is waited for until its gate is dark. And a room whose newest sample is past its abort limit
+// until it has been so for its time, or is no longer: one sample makes nobody red, and users sent there on it would be sent to a sick room.
+// Where no gate can speak for the room that receives while going back, its probe is waited for.
 func (b *Board) Fresh(now T, v Vantage, since T) bool {
 	b.survey(now, &v)
+	b.weigh(&v)
+	if c := condition(b.tallyOf(b.from), false); v.Phase == PhaseBack && (c == shadeNone || c == shadeDark) {
+		if _, yes := b.awaitsProbe(v.From); yes {
+			return false
+		}
+	}
 	for i := range b.series {
 		s := &b.series[i]
 		if s.muted || !s.judged || s.raw == shadeDark || (s.gate.Kind == GateRoom && s.room != receiver(&v)) || s.gate.Kind == GateLink {
 			continue
 		}
-		if s.came < since {
+		if s.came < since || s.undecided(b.now) {
 			return false
 		}
 	}
 	return true
+}
+
+// undecided: the newest sample of a room is past its abort limit, and it isn't known yet whether for its time.
+func (s *series) undecided(now T) bool {
+	return s.ofRoom && s.raw != shadeRed && s.pastAbort(now)
 }
 
 // NextSince is the earliest moment after now at which a piece hands over a sample that is wholly younger than from, where the

@@ -128,7 +128,7 @@ func (e *engine) pause(c Command) {
 func (e *engine) resume(c Command) {
 	switch {
 	case e.p.Phase == PhaseFrozen:
-		e.obey(c, e.badCauses()...)
+		e.obey(c, e.board.Bad(e.now, e.vantage)...)
 		e.thaw()
 		e.say(c, true, "resumed: %s", e.p.Phase)
 	case e.p.Paused != "":
@@ -137,22 +137,6 @@ func (e *engine) resume(c Command) {
 	default:
 		e.refuse(c, "neither paused nor frozen")
 	}
-}
-
-// badCauses are the causes that a person's word answers: what is red, dark or unknown at this moment.
-func (e *engine) badCauses() []string {
-	seen := map[string]bool{}
-	for _, c := range append(append([]Cause(nil), e.judged.Causes...), e.p.Causes...) {
-		if c.Color == Red || c.Color == Dark || c.Color == Blind {
-			seen[c.Key()] = true
-		}
-	}
-	for _, g := range e.board.Views(e.now, e.vantage) {
-		if g.Color == Red || g.Color == Dark || g.Color == Blind {
-			seen[g.Gate+"@"+g.Room] = true
-		}
-	}
-	return sortedKeys(seen)
 }
 
 func (e *engine) freezeCommand(c Command) {
@@ -185,7 +169,7 @@ func (e *engine) backCommand(c Command) {
 		e.refuse(c, "already going back to %s", target)
 		return
 	}
-	e.obey(c, e.badCauses()...)
+	e.obey(c, e.board.Bad(e.now, e.vantage)...)
 	e.turnBack(target, []Cause{{Gate: "person", Text: "back, said " + c.Who}})
 	e.say(c, true, "going back to %s", target)
 }
@@ -343,7 +327,7 @@ func (e *engine) mute(c Command) {
 	args["until"] = e.wall().Add(d).Format(wallFormat)
 	c.Args = args
 	var causes []string
-	for _, k := range e.badCauses() {
+	for _, k := range e.board.Bad(e.now, e.vantage) {
 		if strings.HasPrefix(k, gate+"@") {
 			causes = append(causes, k)
 		}

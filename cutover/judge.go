@@ -153,21 +153,25 @@ func (b *Board) joins(pair int, v *Vantage) bool {
 	return isBetween(&b.pairs[pair].plan.Rooms, v)
 }
 
-// counted is what a series counts for: muted ones don't, answered ones only hold. The room that lost is judged by what it said before
-// our own write cut the window, while there are too few events after it: else each undo of a quiet night would leave nobody to say that
-// its receiver is well.
-func (b *Board) counted(s *series) shade {
-	eff := s.raw
+// measured is a series' condition before anybody's word. The room that lost is judged by what it said before our own write cut the
+// window, while there are too few events after it: else each undo of a quiet night would leave nobody to say that its receiver is well.
+func (b *Board) measured(s *series) shade {
 	if l := s.lately(b.now); l != shadeNone && s.place == b.from {
-		eff = l
+		return l
 	}
+	return s.raw
+}
+
+// counted is what a series counts for: muted ones don't, answered ones only hold.
+func (b *Board) counted(s *series) shade {
+	sh := b.measured(s)
 	switch {
 	case s.muted || !s.judged:
 		return shadeNone
-	case s.answered && eff >= shadeBlind:
+	case s.answered && sh >= shadeBlind:
 		return shadeAmber
 	}
-	return eff
+	return sh
 }
 
 // weigh turns what was measured into what counts; a gate with an act of its own stands outside the tables.
@@ -283,6 +287,9 @@ func shadeOf(c Color) shade {
 func (b *Board) decide(v *Vantage, j *Judgement) {
 	s := b.situation(v)
 	j.To, j.From, j.Fails = s.To, s.From, s.Fails
+	if until, yes := b.awaitsProbe(v.From); yes && (s.From == Dark || s.From == Unjudged) {
+		j.Next = min(j.Next, until)
+	}
 	b.tables = decideRooms(&s).Act
 	d := stronger(decideRooms(&s), b.decidePairs(v, s))
 	d = stronger(d, b.decideLinks(v, s))
@@ -312,6 +319,7 @@ func (b *Board) situation(v *Vantage) Situation {
 	s.From = condition(b.tallyOf(b.from), false).color()
 	s.Fails = b.fails()
 	s.ProbeAnswers, _ = b.Probe(v.From)
+	_, s.ProbeAwaited = b.awaitsProbe(v.From)
 	s.ReplicationSeen = s.Few && (s.To == Dark || s.From == Dark) && b.replicationSeen(v)
 	return s
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -210,7 +211,7 @@ func TestMutantsAreCaught(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i, m := range mutants {
+	for i, m := range slices.Concat(mutants, actMutants) {
 		t.Run(m.name, func(t *testing.T) {
 			overlay := plant(t, here, m)
 			ctx, stop := context.WithTimeout(t.Context(), 5*time.Minute)

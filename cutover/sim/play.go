@@ -277,7 +277,7 @@ func (r *Runner) inherit(p *cutover.Progress) {
 			}
 		}
 	})
-	if p.Phase == cutover.PhaseFrozen || p.Phase == cutover.PhaseResting {
+	if r.still = p.Phase == cutover.PhaseFrozen || p.Phase == cutover.PhaseResting; r.still {
 		r.stopAfter(cutover.T(r.s.o.Watch))
 	}
 }
