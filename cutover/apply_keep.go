@@ -55,12 +55,13 @@ func (p *Progress) isNew(id ObjectID) bool {
 	return o == nil || (o.Made && !o.Touched && !o.Adopted && o.Foreign == nil)
 }
 
-// wasSetAgain counts a request of purpose keep that changes what the run knew already: an object that joins only gets its weight.
+// wasSetAgain counts a request of purpose keep that changes what the run knew already: an object that joins, or holds another value
+// than it was known to because it was made anew, only gets its weight.
 // Requests within a minute are one time.
 func (p *Progress) wasSetAgain(r *Record) error {
 	for i := range r.Intent.Changes {
 		c := &r.Intent.Changes[i]
-		if p.isNew(c.ID()) {
+		if p.isNew(c.ID()) || p.Objects[c.ID()].Last != c.Before { // it joined, or was made anew
 			continue
 		}
 		wall, err := time.Parse(time.RFC3339, r.Wall)

@@ -65,14 +65,15 @@ type engine struct {
 	phases     int // how many have: what was asked for in an earlier one no longer counts
 	seenAt     T
 	seenLast   Share
-	seenSet    map[Seat]Share // working memory of observedSet
-	seenComp   Composed       // and of seenShare, …
-	sightOf    sight          // … which rests on this
-	setGen     int            // rises when set changes
-	keepAt     T              // the next listing for keeping; 0: not yet known
-	keepWake   T              // the same while something is kept, else Never
-	keptFor    int            // the newest request when the seats to be kept were found
-	keptAny    bool           // there are some
+	seenSet    map[Seat]Share    // working memory of observedSet
+	seenComp   Composed          // and of seenShare, …
+	sightOf    sight             // … which rests on this
+	setGen     int               // rises when set changes
+	keepAt     T                 // the next listing for keeping; 0: not yet known
+	keepWake   T                 // the same while something is kept, else Never
+	keptFor    int               // the newest request when the seats to be kept were found
+	keptAny    bool              // there are some
+	reborn     map[ObjectID]bool // made anew since this process listed them: they are to get their weight again
 	pending    []pendingAnswer
 	finishAt   T
 	windows    windowNow

@@ -127,19 +127,23 @@ func (e *engine) keepSeats(seats []Seat) {
 	e.askKept(seats)
 }
 
-// joined is what a seat's new objects are to hold.
+// joined is what a seat's new objects are to hold: their room's most frequent weight; one that was made anew, its own.
 func (e *engine) joined(st *seatState) []Change {
 	var cs []Change
 	var often map[Room]string
 	for i := range st.held {
 		h := &st.held[i]
-		if !e.p.isNew(h.ID()) {
-			continue
+		o := e.p.Objects[h.ID()]
+		want, ok := "", false
+		switch {
+		case e.p.isNew(h.ID()):
+			if often == nil {
+				often = e.mostFrequentNow(st)
+			}
+			want, ok = often[h.Room]
+		case e.reborn[h.ID()] && !isForeign(o) && !isOpen(o):
+			want, ok = o.Want, true
 		}
-		if often == nil {
-			often = e.mostFrequentNow(st)
-		}
-		want, ok := often[h.Room]
 		if !ok || want == h.Value {
 			continue
 		}
@@ -150,6 +154,25 @@ func (e *engine) joined(st *seatState) []Change {
 		cs = append(cs, Change{Seat: st.seat, Plane: h.Plane, Object: h.Object, Before: h.Value, After: want, Version: h.Version, Gives: gives})
 	}
 	return cs
+}
+
+// isReborn: an instance was made anew since this process listed it last. What it holds then is nobody's value but its own default.
+// Who has just taken over can't tell, and asks.
+// One that holds a whole split isn't made anew by a restart: whoever did that wrote it.
+func (e *engine) isReborn(o *Object, h *Held) bool {
+	st := e.seats[h.Seat]
+	if !e.ready || st == nil || h.Room == "" || isForeign(o) {
+		return false
+	}
+	was := st.find(h.Object)
+	if was == nil || was.Born == h.Born {
+		return e.reborn[h.ID()] && was != nil && was.Value == h.Value
+	}
+	if e.reborn == nil {
+		e.reborn = map[ObjectID]bool{}
+	}
+	e.reborn[h.ID()] = true
+	return true
 }
 
 // mostFrequentNow is each room's most frequent wanted value among the objects of a seat that the journal knows.

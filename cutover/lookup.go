@@ -217,7 +217,7 @@ func (e *engine) contradicted(pl *planeState, h *Held) {
 		e.propose(Record{Kind: KindStray, Stray: &StrayMark{Plane: pl.Name, Object: h.Object, Found: h.Value, Version: h.Version}}, false)
 		return
 	}
-	if o.Foreign != nil && o.Foreign.Found == h.Value && !o.Foreign.Gone {
+	if (o.Foreign != nil && o.Foreign.Found == h.Value && !o.Foreign.Gone) || e.isReborn(o, h) {
 		return
 	}
 	if o.Touched && ours(o, h.Value) {

@@ -77,6 +77,7 @@ var faultForms = []faultForm{
 	{"replace", "replace N ROUTE", "so many instances go, as many others come"},
 	{"join", "join N ROUTE", "so many instances come"},
 	{"leave", "leave N ROUTE", "so many instances go"},
+	{"restart", "restart N ROUTE", "so many instances are made anew under their names, with the weight that they come with"},
 	{"sick", "sick N ROUTE", "so many instances fail their checks; with \"for D\" only so long"},
 	{"lock lost", "lock lost", "the session behind the lock ends"},
 	{"lock freed", "lock freed", "somebody deletes it: another process may have it at once"},

@@ -231,6 +231,15 @@ var strikes = []struct {
 		}
 		return len(st.objects) == 8 && n == 4
 	}},
+	{"restart 2 im at 1m in home", func(s *Sim) bool {
+		n := 0
+		for _, o := range s.bySeat[imHome].objects {
+			if o.value == "1" && o.born > 1 {
+				n++
+			}
+		}
+		return n == 2 && len(s.bySeat[imHome].objects) == 8
+	}},
 	{"sick all im at 1m in home", func(s *Sim) bool { return len(s.Shares()[imHome]) == 0 }},
 }
 

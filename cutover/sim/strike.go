@@ -107,7 +107,7 @@ func (s *Sim) strike(f *fault) {
 		f.fired = s.foreign(f)
 	case "foreign object":
 		s.findObject(&f.Fault)()
-	case "replace", "join", "leave", "sick":
+	case "replace", "join", "leave", "restart", "sick":
 		f.fired = s.members(f)
 	case "lock lost", "lock freed", "lock stalls":
 		f.fired = s.lockFault(f)
@@ -313,6 +313,13 @@ func (p *plane) comeAndGo(st *seat, room int, f *fault) bool {
 				p.checks(st, gone, true)
 				p.s.happened(nil, Happened{Note: "over: " + f.text})
 			})
+		}
+	case "restart":
+		for _, o := range gone {
+			p.index++
+			o.value, o.version, o.born, o.live = p.scale().joins, p.index, p.index, true
+			o.weights, _ = p.weigh(o.name, room, o.value)
+			p.touched(o)
 		}
 	case "leave", "replace":
 		st.objects = slices.DeleteFunc(st.objects, func(o *object) bool { return slices.Contains(gone, o) })
