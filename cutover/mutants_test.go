@@ -211,9 +211,10 @@ func TestMutantsAreCaught(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	tests := readTests(t)
 	for i, m := range slices.Concat(mutants, actMutants) {
 		t.Run(m.name, func(t *testing.T) {
-			overlay := plant(t, here, m)
+			overlay := plant(t, here, m, tests.without(t, m.run))
 			ctx, stop := context.WithTimeout(t.Context(), 5*time.Minute)
 			defer stop()
 			var out bytes.Buffer
@@ -235,8 +236,8 @@ func TestMutantsAreCaught(t *testing.T) {
 	}
 }
 
-// plant writes a copy of the file with the mistake, and returns the overlay's name.
-func plant(t *testing.T, here string, m mutant) string {
+// plant writes a copy of the file with the mistake, and returns the name of an overlay in which the files without aren't there.
+func plant(t *testing.T, here string, m mutant, without []string) string {
 	t.Helper()
 	src, err := os.ReadFile(m.file)
 	if err != nil {
@@ -247,7 +248,11 @@ func plant(t *testing.T, here string, m mutant) string {
 	}
 	dir := t.TempDir()
 	wrong := filepath.Join(dir, m.file)
-	text, err := json.Marshal(map[string]map[string]string{"Replace": {filepath.Join(here, m.file): wrong}})
+	replace := map[string]string{filepath.Join(here, m.file): wrong}
+	for _, name := range without {
+		replace[filepath.Join(here, name)] = ""
+	}
+	text, err := json.Marshal(map[string]map[string]string{"Replace": replace})
 	if err != nil {
 		t.Fatal(err)
 	}
