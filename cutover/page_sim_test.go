@@ -107,3 +107,24 @@ func TestATakeoverSaysWhatItWaitsFor(t *testing.T) {
 		}
 	}
 }
+
+// TestWhatPeopleSayIsNoReaction: how soon a limit was answered is told of what a gate led to, and not of a person's back, whatever is past
+// its limit then.
+func TestWhatPeopleSayIsNoReaction(t *testing.T) {
+	back := sim.Timed{At: 34 * time.Minute, Command: cutover.Command{ID: "b", Verb: "back", Who: "ops1"}}
+	for name, c := range map[string]struct {
+		faults  []string
+		people  []sim.Timed
+		crossed bool
+	}{
+		"a gate":                 {[]string{"errors cloud 5% at 30m"}, nil, true},
+		"a person, of a freeze":  {[]string{"cut at 30m"}, []sim.Timed{back}, false},
+		"a person, of a holding": {[]string{"errors home 0.5% at 33m"}, []sim.Timed{back}, false},
+	} {
+		out := play(t, "spring-festival-out", sim.Options{Seed: 1, Commands: c.people}, c.faults...)
+		first := find(t, out, "back", func(r *cutover.Record) bool { return r.Phase != nil && r.Phase.Phase == cutover.PhaseBack })
+		if got := first.Phase.Timing; got == nil || got.Decided == 0 || (got.Crossed > 0) != c.crossed {
+			t.Errorf("%s: its timing is %+v", name, got)
+		}
+	}
+}

@@ -35,7 +35,10 @@ func (e *engine) turnBack(target string, causes []Cause) {
 		e.over(x, causes)
 		return
 	}
-	t := Timing{Age: e.judged.Age, Crossed: e.judged.Crossed, Decided: e.now}
+	t := Timing{Decided: e.now}
+	if len(causes) > 0 && causes[0].Seen != "" { // a reading led to it: what people say, and what is planned, is no reaction
+		t.Age, t.Crossed = e.judged.Age, e.judged.Crossed
+	}
 	e.withdraw(false)
 	e.propose(Record{Kind: KindPhase, Phase: &PhaseMark{Phase: PhaseBack, Target: target, Causes: causes, Timing: &t}}, true)
 	e.inFlightUnknown()

@@ -10,7 +10,9 @@ import (
 	"unicode/utf8"
 
 	"roomshift/cutover"
+	"roomshift/cutover/sim"
 	"roomshift/dbsync"
+	"roomshift/runbooks"
 )
 
 // TestDrawFits: whatever the terminal's size, no line is wider, there are no more lines than rows, the first two and the keys are
@@ -139,3 +141,35 @@ func boundReading(lo float64) *dbsync.Reading {
 }
 
 func idleReading() *dbsync.Reading { return &dbsync.Reading{Idle: true} }
+
+// TestNewestEventsStandBelowAStatus: three of them, as wide as the page.
+func TestNewestEventsStandBelowAStatus(t *testing.T) {
+	l, err := runbooks.Load("to-cloud", "")
+	if err != nil || len(l.Problems) > 0 {
+		t.Fatal(err, l)
+	}
+	s, err := sim.New(l, sim.Options{Seed: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := s.Run(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	newestEvents(sheet{Writer: &b, width: 60}, &runState{name: out.Run, progress: out.Progress, records: out.Records})
+	lines := strings.Split(strings.TrimSpace(b.String()), "\n")
+	if len(lines) != shownEvents || !strings.Contains(lines[2], " over     exit 0: done") || strings.Contains(b.String(), "plan ") {
+		t.Errorf("they are\n%s", b.String())
+	}
+	for _, line := range lines {
+		if utf8.RuneCountInString(line) > 60 {
+			t.Errorf("it is wider than 60: %s", line)
+		}
+	}
+	b.Reset()
+	newestEvents(sheet{Writer: &b, width: 60}, &runState{name: "x", progress: cutover.NewProgress()})
+	if b.Len() > 0 {
+		t.Errorf("of a run without a plan: %q", b.String())
+	}
+}

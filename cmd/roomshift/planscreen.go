@@ -49,7 +49,11 @@ func planWrites(w io.Writer, p *cutover.Plan) {
 		parts = append(parts, fmt.Sprintf("%d in %s", count[n], n))
 	}
 	fmt.Fprintln(w)
-	wrapped(w, planIndent, "WILL WRITE", fmt.Sprintf("%s; nothing else (`plan --writes` lists all %d)", orNone(strings.Join(parts, " · ")), total))
+	if total == 0 {
+		wrapped(w, planIndent, "WILL WRITE", "nothing: all that it asks for is there")
+		return
+	}
+	wrapped(w, planIndent, "WILL WRITE", fmt.Sprintf("%s; nothing else (`plan --writes` lists all %d)", strings.Join(parts, " · "), total))
 }
 
 func planGates(w io.Writer, p *cutover.Plan) {
@@ -62,10 +66,10 @@ func planGates(w io.Writer, p *cutover.Plan) {
 		if g.Link != "" {
 			where = g.Link
 		}
-		rows = append(rows, []string{g.Name, where, "every " + ageOf(g.Every), "hold " + limit(g.Hold, g.Unit), "back " + limit(g.Abort, g.Unit)})
+		rows = append(rows, []string{g.Name, where, ageOf(g.Every), "hold " + limit(g.Hold, g.Unit), "back " + limit(g.Abort, g.Unit)})
 	}
 	for i, line := range columns(rows, "lllll") {
-		wrapped(w, planIndent, first(i, "GATES"), line)
+		fmt.Fprintln(w, clip(fmt.Sprintf("%-*s%s", planIndent, first(i, "GATES"), line), widthOf(w)))
 	}
 }
 

@@ -109,7 +109,7 @@ func findRun(name string) (*runState, error) {
 	case len(found) == 0 && name != "":
 		return nil, usage("no run is called %s: there are %s%s", name, names(all), journalsStand())
 	case len(found) == 0:
-		return nil, usage("no run is under way or at rest: there are %s", names(all))
+		return nil, usage("no run is under way or at rest: %s", overNames(all))
 	}
 	return nil, usage("several runs are meant: name one of %s", names(found))
 }
@@ -131,6 +131,13 @@ func journalsStand() string {
 		return ""
 	}
 	return fmt.Sprintf(" (in %s; the folder of another machine's run, copied to %s, can be taken over here)", base, filepath.Join(base, "ENVIRONMENT", "RUN"))
+}
+
+func overNames(rs []*runState) string {
+	if len(rs) == 0 {
+		return "there is none"
+	}
+	return "what there is is over: " + names(rs)
 }
 
 func names(rs []*runState) string {

@@ -87,7 +87,7 @@ func TestNewRunName(t *testing.T) {
 
 func TestFindRun(t *testing.T) {
 	t.Setenv("XDG_STATE_HOME", t.TempDir())
-	if _, err := findRun(""); exitCode(err) != cutover.ExitUsage || !strings.Contains(err.Error(), "there are none") {
+	if _, err := findRun(""); exitCode(err) != cutover.ExitUsage || !strings.Contains(err.Error(), "there is none") {
 		t.Errorf("no run: %v", err)
 	}
 	recorded(t, "lab", "0125-aa", "to-cloud")

@@ -269,6 +269,9 @@ func continueRun(c *cli.Context, io stdio) error {
 		showProblems(io, rooms.l, problems, c.Bool("json"))
 		return problemsError(len(problems))
 	}
+	if len(p.Steps) == 0 {
+		return &exitError{code: cutover.ExitNothing, err: fmt.Errorf("run %s: nothing is left to do after %q: roomshift close %s ends it, roomshift back %s goes back", r.name, r.progress.LastTarget, r.name, r.name)}
+	}
 	for _, d := range r.progress.Membership(p) {
 		fmt.Fprintf(io.err, "since it rested, at %s\n", d)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -150,7 +151,9 @@ func tell(c *cli.Context, io stdio, r *runState, cmd cutover.Command) error {
 	case c.Bool("json"):
 		printJSON(io, a)
 	case a.View != nil:
-		screen(sheetOf(io.out), a.View)
+		w := sheetOf(io.out)
+		screen(w, a.View)
+		newestEvents(w, r)
 	default:
 		say(io.out, a.Said)
 	}
@@ -158,6 +161,27 @@ func tell(c *cli.Context, io stdio, r *runState, cmd cutover.Command) error {
 		return said(cutover.ExitNothing)
 	}
 	return nil
+}
+
+// shownEvents is how many of the newest events stand below a status.
+const shownEvents = 3
+
+// newestEvents are what a run did last, by its journal.
+func newestEvents(w sheet, r *runState) {
+	if r.err != nil || r.progress.Plan == nil {
+		return
+	}
+	var b bytes.Buffer
+	l := newLines(&b, r.name)
+	l.plan = r.progress.Plan
+	for i := range r.records {
+		l.record(&r.records[i])
+	}
+	all := strings.Split(strings.TrimSpace(b.String()), "\n")
+	fmt.Fprintln(w)
+	for _, line := range all[max(0, len(all)-shownEvents):] {
+		fmt.Fprintln(w, clip(line, w.width))
+	}
 }
 
 // whatNow is what a person can do with a run that has no process here.

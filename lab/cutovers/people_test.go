@@ -102,6 +102,9 @@ func TestOneRunAtATime(t *testing.T) {
 	second := s.run("10m", few)
 	second.exits(1)
 	second.says(run)
+	if left := s.journals(); len(left) != 1 {
+		t.Errorf("the second, which never began, left %v", left)
+	}
 	s.start("back").exits(0)
 	p.exits(3)
 	s.restored()
