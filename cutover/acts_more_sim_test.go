@@ -192,3 +192,36 @@ func TestAQuietNightGoesBack(t *testing.T) {
 		t.Errorf("it is verified %s after the undo; want when 100 events have come, of 6 in a second", over-undo)
 	}
 }
+
+// TestThePacedRungWaits: going back into a room that has cooled down goes rung by rung, and the next one waits while the room is past its
+// hold limit; what it carries by then stays.
+func TestThePacedRungWaits(t *testing.T) {
+	path := writeBook(t, actRooms, "version: 1\nname: cold\nmove: {from: home, to: cloud}\nbake: 2m\nsteps:\n"+
+		"  - shift: {cloud: {gw@home: [80%, 96%]}}\n  - checkpoint: far\n    guard: true\n")
+	c := trial{book: path, seed: 1, o: sim.Options{Shares: map[string]int{"gw@home": 6000}, Watch: 3 * time.Hour}}
+	at := c.must(t).when(t, "rest", entersPhase(cutover.PhaseResting)).Truncate(time.Minute) + 2*time.Hour
+	c = c.saying(say(cutover.T(at), "back", "to", "start"))
+	rungs := func(r ran) (before, during, after int) { // of the way back: until home is past hold, while it is so, and then
+		for _, h := range r.Timeline {
+			switch {
+			case h.Record == nil || h.Record.Intent == nil || h.At < at:
+			case h.At < at+20*time.Second:
+				before++
+			case h.At < at+5*time.Minute:
+				during++
+			default:
+				after++
+			}
+		}
+		return before, during, after
+	}
+	quiet := c.must(t)
+	if _, during, after := rungs(quiet); during < 2 || after > 0 || quiet.Exit != cutover.ExitBack {
+		t.Fatalf("undisturbed it makes %d more rungs within 5 m and %d later, exit %d; want some, none, 3", during, after, quiet.Exit)
+	}
+	r := c.with(fmt.Sprintf("value errors@home 0.5%% at %s for %s", at+15*time.Second, 5*time.Minute-15*time.Second)).must(t)
+	if before, during, after := rungs(r); before == 0 || during > 0 || after < 2 {
+		t.Errorf("%d rungs before home is past hold, %d while it is, %d after; want some, none, some", before, during, after)
+	}
+	r.report(t, r.endsAs(cutover.ExitBack, r.start))
+}
