@@ -3,6 +3,7 @@ package dbsync
 import (
 	"context"
 	"crypto/x509"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"net"
@@ -42,6 +43,9 @@ func number(err error) uint16 {
 	return 0
 }
 
+// badConn is what the driver calls a connection that ended before anything was sent over it. It has no value that could be compared.
+const badConn = "bad connection"
+
 // say is err for people: what happened and what to do. It has no part of the DSN but the address.
 func say(err error) string {
 	switch number(err) {
@@ -60,7 +64,7 @@ func say(err error) string {
 		return fmt.Sprintf("its certificate is for another name (%v): name that with serverName of the master", err)
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &dial) && dial.Timeout():
 		return "no answer in time"
-	case errors.Is(err, mysql.ErrInvalidConn):
+	case errors.Is(err, mysql.ErrInvalidConn), errors.Is(err, driver.ErrBadConn), err.Error() == badConn:
 		return "the connection was lost"
 	}
 	return err.Error()

@@ -2,6 +2,7 @@ package dbsync
 
 import (
 	"context"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"strings"
@@ -128,6 +129,8 @@ func TestReasons(t *testing.T) {
 	}{
 		{n.fail(context.DeadlineExceeded), "no answer: master in home: no answer in time"},
 		{n.fail(mysql.ErrInvalidConn), "no answer: master in home: the connection was lost"},
+		{n.fail(driver.ErrBadConn), "no answer: master in home: the connection was lost"},
+		{n.fail(errors.New("bad connection")), "no answer: master in home: the connection was lost"},
 		{n.fail(&mysql.MySQLError{Number: 1146, Message: "Table"}), "error: master in home: the table roomshift.heartbeat isn't there: make it with `roomshift check --live --init`"},
 		{n.fail(noData("home replicates from nowhere")), "no data: home replicates from nowhere"},
 	} {
