@@ -78,20 +78,78 @@ func (m *markers) poll(ctx context.Context, to, table string) {
 		}
 		got := clock()
 		m.mu.Lock()
-		for i := range m.rows {
-			switch {
-			case m.base+i+1 > last:
-				m.rows[i].missed = sent
-			case m.rows[i].seen == 0:
-				m.rows[i].seen = got
-			}
-		}
+		m.saw(last, sent, got)
 		m.mu.Unlock()
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
 		}
 	}
+}
+
+// markBeats takes roomshift's own heartbeats for markers: when each was written is found by polling, too, so that nothing else is.
+func markBeats(t *testing.T, from, to string) *markers {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	m := &markers{base: int(heartbeats(t, from, from)), stop: cancel}
+	m.done.Go(func() {
+		notYet := clock()
+		m.each(ctx, from, from, func(last int, sent, got cutover.T) {
+			for len(m.rows) < last-m.base {
+				m.rows = append(m.rows, marker{sent: notYet, acked: got})
+			}
+			notYet = sent
+		})
+	})
+	m.done.Go(func() { m.each(ctx, to, from, m.saw) })
+	t.Cleanup(m.end)
+	return m
+}
+
+// each polls a writer's newest heartbeat on a master, and hands it over with when that was asked and answered.
+func (m *markers) each(ctx context.Context, at, writer string, take func(last int, sent, got cutover.T)) {
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for ctx.Err() == nil {
+		var last int
+		sent := clock()
+		err := lab.Master(at).DB().QueryRowContext(ctx, "SELECT IFNULL(MAX(seq), 0) FROM roomshift.heartbeat WHERE pair='feed-db' AND room=?", writer).Scan(&last)
+		if err != nil {
+			return
+		}
+		got := clock()
+		m.mu.Lock()
+		take(last, sent, got)
+		m.mu.Unlock()
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// saw notes what a poll of the receiving master says: the rows up to last are there.
+func (m *markers) saw(last int, sent, got cutover.T) {
+	for i := range m.rows {
+		switch {
+		case m.base+i+1 > last:
+			m.rows[i].missed = sent
+		case m.rows[i].seen == 0:
+			m.rows[i].seen = got
+		}
+	}
+}
+
+// arrived is how many markers were seen to be there.
+func (m *markers) arrived() (n int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, k := range m.rows {
+		if k.seen > 0 {
+			n++
+		}
+	}
+	return n
 }
 
 // contradicts is how the markers disprove a reading, "" not at all. Replication keeps the order: what was written before the
@@ -164,12 +222,14 @@ func TestLag(t *testing.T) {
 
 func lagCell(t *testing.T, from, to string, delay time.Duration, kind string) {
 	heal(t)
-	var m *markers
+	truth := map[string]*markers{} // by the room that receives
 	switch kind {
+	case "idle": // nothing but the heartbeats themselves is under way, and they are seen forth only
+		truth["cloud"] = markBeats(t, "home", "cloud")
 	case "10 a second":
-		m = mark(t, from, to, 100*time.Millisecond)
+		truth[to] = mark(t, from, to, 100*time.Millisecond)
 	case "flat out":
-		m = mark(t, from, to, 10*time.Millisecond)
+		truth[to] = mark(t, from, to, 10*time.Millisecond)
 	}
 	load(t, kind)
 	lab.Delay(from, to, delay)
@@ -178,11 +238,11 @@ func lagCell(t *testing.T, from, to string, delay time.Duration, kind string) {
 	const enough = 6
 	delayed := g.gather(t, to, changed, enough)
 	other := g.gather(t, from, changed, enough)
-	for _, r := range delayed {
-		if r.Hi < delay.Seconds() {
+	for _, r := range append(delayed[:enough:enough], other...) {
+		if r.To == cutover.Room(to) && r.Hi < delay.Seconds() {
 			t.Errorf("%s: the link alone takes %v", show(r), delay)
 		}
-		if m != nil {
+		if m := truth[string(r.To)]; m != nil {
 			if wrong := m.contradicts(r); wrong != "" {
 				t.Errorf("%s: %s", show(r), wrong)
 			}
@@ -191,10 +251,17 @@ func lagCell(t *testing.T, from, to string, delay time.Duration, kind string) {
 	if kind != "flat out" { // there may be a backlog all the time
 		near(t, g, to, changed, delay)
 		near(t, g, from, changed, 0)
+	} else if delay >= 200*time.Millisecond { // but not one as long as the other link's delay
+		g.await(t, 0, from, 20*time.Second, "less than what the other link takes", func(r Reading) bool {
+			return known(r) && r.From >= changed && r.Lo < delay.Seconds()
+		})
 	}
 	t.Logf("%s; %s", show(delayed[len(delayed)/2]), show(other[len(other)/2]))
 	g.end()
 	lab.Heal()
+	if m := truth["cloud"]; kind == "idle" && m.arrived() < enough/2 {
+		t.Errorf("%d heartbeats were seen to arrive", m.arrived())
+	}
 }
 
 // gather waits for n known readings into a room whose heartbeat was written after a moment.
