@@ -157,7 +157,7 @@ func (e *engine) joined(st *seatState) []Change {
 }
 
 // isReborn: an instance was made anew since this process listed it last. What it holds then is nobody's value but its own default.
-// Who has just taken over can't tell, and asks.
+// Who has just taken over can't tell it from what somebody wrote, and asks.
 // One that holds a whole split isn't made anew by a restart: whoever did that wrote it.
 func (e *engine) isReborn(o *Object, h *Held) bool {
 	st := e.seats[h.Seat]
@@ -173,6 +173,33 @@ func (e *engine) isReborn(o *Object, h *Held) bool {
 	}
 	e.reborn[h.ID()] = true
 	return true
+}
+
+// undone tells whether a value is what going back to some target would give an object: then an undo wrote it. Another value of ours
+// may be what an instance came with, when it was made anew.
+func (e *engine) undone(o *Object, value string) bool {
+	for _, name := range sortedKeys(e.p.Targets) {
+		t := e.p.Targets[name]
+		want, ok := t.Want[o.ID]
+		if !ok {
+			want, ok = e.mostFrequent(o.Seat, t)[o.Room]
+		}
+		if ok && want == value {
+			return true
+		}
+	}
+	return false
+}
+
+// bornAway: while nobody looked an instance was made anew, which holds what it came with before, when the run first gave it a weight.
+func (e *engine) bornAway(o *Object, h *Held) {
+	if e.ready || h.Room == "" || e.undone(o, h.Value) {
+		return
+	}
+	if e.reborn == nil {
+		e.reborn = map[ObjectID]bool{}
+	}
+	e.reborn[o.ID] = true
 }
 
 // mostFrequentNow is each room's most frequent wanted value among the objects of a seat that the journal knows.

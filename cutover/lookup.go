@@ -221,7 +221,8 @@ func (e *engine) contradicted(pl *planeState, h *Held) {
 		return
 	}
 	if o.Touched && ours(o, h.Value) {
-		e.strayed = true
+		e.strayed = e.strayed || e.undone(o, h.Value)
+		e.bornAway(o, h)
 		e.propose(Record{Kind: KindStray, Stray: &StrayMark{Plane: pl.Name, Object: h.Object, Found: h.Value, Version: h.Version}}, false)
 		return
 	}

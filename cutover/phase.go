@@ -210,6 +210,10 @@ func (e *engine) reach(i int) {
 			e.at(s.retry)
 			return
 		}
+		if e.openCount() > 0 { // a share is being kept since
+			s.begun = false
+			return
+		}
 		if fs := e.foreignWanted(); len(fs) > 0 {
 			e.ask(i, "foreign", fmt.Sprintf("somebody else wrote %v; the checkpoint would record it", fs), nil)
 			return

@@ -57,6 +57,28 @@ func TestRestartedThenWritten(t *testing.T) {
 	}
 }
 
+// TestRestartedWhileNobodyLooks: an instance that joined and got its weight is made anew between a kill and the takeover. It holds what
+// it came with: the run doesn't take that for an undo, and goes on.
+func TestRestartedWhileNobodyLooks(t *testing.T) {
+	out := play(t, keepBook(t), sim.Options{Seed: 1}, "replace all im at 1m in home", "kill at 9m", "restart 2 im at 9m20s in home")
+	if out.Runners != 2 || slices.ContainsFunc(out.Records, entered(cutover.PhaseBack)) || slices.ContainsFunc(out.Records, asks) || out.Exit != cutover.ExitDone {
+		t.Errorf("%d processes, exit %d; want 2, 0, nobody asked, and no way back:%s", out.Runners, out.Exit, story(out))
+	}
+	if got := out.Truth[im]["cloud"]; got != 3000 {
+		t.Errorf("%d basis points in the cloud; want 3000", got)
+	}
+}
+
+// TestOneOfManyRestartedWhileNobodyLooks: it moves the share by next to nothing, and gets its weight all the same.
+func TestOneOfManyRestartedWhileNobodyLooks(t *testing.T) {
+	out := play(t, keepBook(t), sim.Options{Seed: 1, Instances: map[string]int{"im": 100}}, "replace all im at 1m in home", "kill at 9m", "restart 1 im at 9m20s in home")
+	keeps := keepsIn(out)
+	last := keeps[len(keeps)-1].Intent.Changes
+	if len(last) != 1 || last[0].Before != "1" || last[0].After != "7000" || out.Exit != cutover.ExitDone {
+		t.Errorf("the last request to keep changes %+v, exit %d; want the one's weight, and 0", last, out.Exit)
+	}
+}
+
 // TestBackOverRestarted: instances that are made anew while the run goes back, or before, come back to what was recorded of them. (One
 // that is made anew between its newest listing and its undo can't be told from one that somebody wrote: it is left alone and named.)
 func TestBackOverRestarted(t *testing.T) {

@@ -13,7 +13,8 @@ import (
 //   - at most once a minute and three times an hour, then the run holds and asks. The question goes away when the share comes right
 //     by itself; a person's accept gives three more times.
 //   - not while the run is paused or lacks a lock, nor into a room that isn't well: what kills instances there is killing more then.
-//   - the rules judge each of its requests as one that goes forward. What they forbid, or no scale can express, is asked.
+//   - where the room that gains in this run gets more, the rules judge each request as one that goes forward; where it gets less, as
+//     one that goes back. What they forbid, or no scale can express, is asked.
 
 // strayedBy is how far, in basis points, a seat's share may be from the wanted one.
 const strayedBy = 50
@@ -168,7 +169,11 @@ func (e *engine) againOutcome(st *seatState, run *againRun, o Outcome) {
 // wave, each wave before it is written, and what travels together for what it takes out at once.
 func (e *engine) forbids(st *seatState, cs []Change, oneRequest bool) string {
 	var texts []string
-	for _, b := range e.comp.Judge(RuleWrite{Purpose: Keep, Evacuate: e.plan.Evacuate, Before: e.set, After: e.shareAfter(cs),
+	after, purpose := e.shareAfter(cs), Keep
+	if after[st.seat][e.plan.To] < e.set[st.seat][e.plan.To] {
+		purpose = Undo
+	}
+	for _, b := range e.comp.Judge(RuleWrite{Purpose: purpose, Evacuate: e.plan.Evacuate, Before: e.set, After: after,
 		Held: st.held, Changes: cs, Rates: e.liveRates(), OneRequest: oneRequest}) {
 		if !e.brokenByName(b.Rule) {
 			texts = append(texts, fmt.Sprintf("%s [%s]", b.Text, b.Rule))

@@ -60,6 +60,18 @@ func TestAllAreNew(t *testing.T) {
 	}
 }
 
+// TestAllAreNewAtHome: users who were swept into the room that gains are given back at once, whatever that moves.
+func TestAllAreNewAtHome(t *testing.T) {
+	out := play(t, keepBook(t), sim.Options{Seed: 1}, "replace all im at 8m in home")
+	keeps := keepsIn(out)
+	if len(keeps) == 0 || keeps[0].At > 8*cutover.Minute+12*cutover.Second || slices.ContainsFunc(out.Records, asks) || out.Exit != cutover.ExitDone {
+		t.Errorf("weights are given at %s, exit %d; want within seconds, 0, and nobody asked:%s", seconds(keeps), out.Exit, story(out))
+	}
+	if got := out.Truth[im]["cloud"]; got != 3000 {
+		t.Errorf("%d basis points in the cloud; want 3000", got)
+	}
+}
+
 // twoLayers is a runbook in rooms where an upstream of instances leads into a service of instances, with 20 % and 10 % in the cloud.
 func twoLayers(t *testing.T) string {
 	path := book(t, `version: 1
