@@ -200,7 +200,7 @@ func (e *engine) backTurn(target *Target) {
 			e.at(s.retryAt)
 		}
 		in.cands = append(in.cands, backCandidate{seat: s.seat, goal: share, fast: e.planes[s.plane].Shows,
-			busy: s.left > 0 || e.now < s.retryAt || !need || undoing[s.seat]})
+			busy: s.left > 0 || e.now < s.retryAt || !need || undoing[s.seat] || e.unread[s.plane] != nil})
 	}
 	if wait := e.pace(&in, final); wait {
 		return
@@ -297,7 +297,7 @@ func (e *engine) backValues(target *Target) bool {
 			continue
 		}
 		open = true
-		if v.flying || o.Last == want || e.undoOpen(v.id) {
+		if v.flying || o.Last == want || e.held(v.id) {
 			continue
 		}
 		if e.now < v.retryAt {
@@ -318,6 +318,11 @@ func (e *engine) backValues(target *Target) bool {
 		})
 	}
 	return open
+}
+
+// held: an undo of the object is open, or a takeover couldn't read it yet.
+func (e *engine) held(id ObjectID) bool {
+	return e.undoOpen(id) || e.unread[e.planeIndex(id.Plane)] != nil
 }
 
 // unsettledBack: something may still land, or isn't answered by its medium yet.

@@ -129,11 +129,11 @@ func (e *engine) hasOpen(plane string) bool {
 // readAll reads every seat of the plan once: what the former holder left open is settled by what is found, and what nobody
 // expected is judged by whose it is.
 func (e *engine) readAll() {
-	e.reading = 0
+	e.reading, e.unread = 0, map[int]error{}
 	for i := range e.planes {
 		if len(e.planes[i].Seats) > 0 {
 			e.reading++
-			e.readPlane(i, e.s.Plan == nil)
+			e.readPlane(i)
 		}
 	}
 	if e.reading == 0 {
@@ -141,25 +141,71 @@ func (e *engine) readAll() {
 	}
 }
 
-func (e *engine) readPlane(i int, takeover bool) {
+// readPlane reads a plane. One that can't be read doesn't hold up the others: what it holds stands as the journal says, nothing is
+// written there and nothing goes forward until it is read; going back goes on beside it.
+func (e *engine) readPlane(i int) {
 	pl := &e.planes[i]
 	e.list(i, pl.Seats, true, func(held []Held, err error) {
-		if err != nil {
-			if e.planeTouched(pl.Name) {
-				e.waits(fmt.Sprintf("waits for %s, which the run has written, to be read: it asks again every second until it answers, or is stopped", pl.Name), err.Error())
-				e.later(Second, func() { e.readPlane(i, takeover) })
-				return
-			}
-			e.note(fmt.Sprintf("%s can't be read: %v; the run wrote nothing there", pl.Name, err))
-		} else {
+		_, again := e.unread[i]
+		switch {
+		case err == nil:
+			delete(e.unread, i)
+			e.strayed = e.strayed && !again
 			e.adoptOpen(i, held)
 			e.merge(i, pl.Seats, held)
 			e.noteGone(i, pl.Seats, held)
+		case e.planeTouched(pl.Name):
+			if e.unread[i] = err; !again {
+				e.note(fmt.Sprintf("%s can't be read: %v; it is asked every second, and until then nothing is written there or goes forward", pl.Name, err))
+			}
+			e.later(Second, func() { e.readPlane(i) })
+		default:
+			e.note(fmt.Sprintf("%s can't be read: %v; the run wrote nothing there", pl.Name, err))
 		}
-		if e.reading--; e.reading == 0 {
+		if again {
+			e.turnIfStrayed()
+			e.changed()
+		} else if e.reading--; e.reading == 0 {
 			e.begun()
 		}
 	})
+}
+
+// asJournaled lets objects of the snapshot hold what the journal says of them: so a takeover sees them until it has read them.
+func (e *engine) asJournaled(pl *planeState, held []Held) {
+	if e.s.Plan != nil { // a new snapshot
+		return
+	}
+	for k := range held {
+		h := &held[k]
+		o := e.p.Objects[h.ID()]
+		if o == nil || !o.Touched || o.Last == h.Value {
+			continue
+		}
+		if w, err := pl.Medium.Weigh(*h, o.Last); err == nil {
+			h.Value, h.Version, h.Weights = o.Last, o.Version, w
+		}
+	}
+}
+
+// unreadTrouble names the planes that a takeover couldn't read yet.
+func (e *engine) unreadTrouble() []Cause {
+	var cs []Cause
+	for _, i := range sortedInts(e.unread) {
+		pl := &e.planes[i]
+		cs = append(cs, Cause{Gate: "read", Room: pl.Name, Color: Amber, Text: fmt.Sprintf("%s can't be read: %v", pl.Name, e.unread[i])})
+	}
+	return cs
+}
+
+// turnIfStrayed: a former holder that was going back and couldn't say so left objects of ours where the way forward doesn't expect
+// them.
+func (e *engine) turnIfStrayed() bool {
+	if !e.strayed || e.s.Why != "takeover" || e.p.Phase != PhaseForward {
+		return false
+	}
+	e.turnBack(e.p.LastTarget, []Cause{{Gate: "takeover", Text: "the former holder was going back and couldn't journal it"}})
+	return true
 }
 
 // later makes a call at a later moment.
@@ -242,8 +288,7 @@ func (e *engine) begun() {
 		e.over(e.closeCode(), []Cause{{Gate: "person", Text: "closed by " + e.s.User}})
 	case e.s.Why == "back" && !e.turned:
 		e.sayBack()
-	case e.s.Why == "takeover" && e.p.Phase == PhaseForward && e.strayed:
-		e.turnBack(e.p.LastTarget, []Cause{{Gate: "takeover", Text: "the former holder was going back and couldn't journal it"}})
+	case e.turnIfStrayed():
 	case e.s.Why == "takeover" && e.p.Phase == PhaseBack:
 		e.backing.planned = isPlanned(e.p.Causes)
 	}

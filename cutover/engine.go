@@ -51,6 +51,7 @@ type engine struct {
 	lands   map[int]T      // request → until when it may land
 	looking map[int]bool   // planes with a look-up under way
 	reading int            // readings of a takeover under way
+	unread  map[int]error  // planes that it couldn't read yet
 
 	steps      []stepRun
 	backing    backRun
@@ -313,6 +314,7 @@ func (e *engine) holdSnapshot() {
 		for to = from + 1; to < len(held) && held[to].Seat == h.Seat && held[to].Plane == h.Plane; to++ {
 		}
 		if i, ok := plane[h.Plane]; ok && e.planes[i].Aspect == Split {
+			e.asJournaled(&e.planes[i], held[from:to])
 			e.seats[h.Seat] = &seatState{seat: h.Seat, plane: i, held: held[from:to:to]}
 		}
 	}

@@ -150,6 +150,15 @@ var mutants = []mutant{
 		old: "\tif j.Next < Never {\n\t\te.at(j.Next)\n\t}\n", new: "",
 		run: "TestPiecesAndSamplesAtRandom",
 	}, {
+		name: "a takeover waits for a plane that can't be read", file: "begin.go",
+		old: "\t\t\te.later(Second, func() { e.readPlane(i) })\n",
+		new: "\t\t\tdelete(e.unread, i)\n\t\t\te.later(Second, func() { e.readPlane(i) })\n\t\t\treturn\n",
+		run: "TestTakeoverBesideAPlaneThatCanNotBeRead",
+	}, {
+		name: "a takeover writes what it couldn't read", file: "back.go",
+		old: " || e.unread[s.plane] != nil})", new: "})",
+		run: "TestTakeoverBesideAPlaneThatCanNotBeRead",
+	}, {
 		name: "the worker that is kept for going back looks things up", file: "request.go",
 		old: "if j.back && j.req != nil {", new: "if j.back {",
 		run: "TestHangsAndAPerson",

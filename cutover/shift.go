@@ -18,6 +18,9 @@ func (e *engine) applyRung(i int) {
 		e.feed(i)
 		return
 	}
+	if len(e.unread) > 0 {
+		return
+	}
 	if e.openIn(i) {
 		return // a former write of these objects is looked up first
 	}

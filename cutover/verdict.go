@@ -33,6 +33,8 @@ func (e *engine) ownTrouble() []Cause {
 		return []Cause{{Gate: "person", Color: Amber, Text: "paused by " + e.p.Paused}}
 	case e.out.trouble != "":
 		return []Cause{{Gate: "journal", Color: Amber, Text: e.out.trouble}}
+	case len(e.unread) > 0:
+		return e.unreadTrouble()
 	default:
 		return cs
 	}
