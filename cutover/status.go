@@ -195,7 +195,7 @@ func (e *engine) next(v *View) string {
 		return fmt.Sprintf("over, exit %d", e.p.Exit)
 	}
 	for _, q := range e.p.Asked {
-		return "waits for a person: " + q.Text
+		return "waits for an answer of " + cmp.Or(q.By, "somebody")
 	}
 	if e.p.Paused != "" {
 		return "paused by " + e.p.Paused

@@ -56,6 +56,18 @@ func answersTo(phase cutover.Phase, target string, cs []cutover.Cause, run strin
 	return out
 }
 
+// answerTo is the command that answers a question about a step.
+func answerTo(q *cutover.AskedMark, step, run string) string {
+	verb, rest := "accept", " --reason …"
+	if q.What == "approve" || q.What == "ask" {
+		verb, rest = "approve", ""
+	}
+	if step != "" {
+		verb += " " + shellWord(step)
+	}
+	return "roomshift " + verb + rest + " --run " + run
+}
+
 // causeLines has a line for each thing that causes say.
 func causeLines(cs []cutover.Cause) []string {
 	cs = newest(cs)

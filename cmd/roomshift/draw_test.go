@@ -173,3 +173,18 @@ func TestNewestEventsStandBelowAStatus(t *testing.T) {
 		t.Errorf("of a run without a plan: %q", b.String())
 	}
 }
+
+// TestAnswerTo: a question is told with the command that answers it, as it is typed.
+func TestAnswerTo(t *testing.T) {
+	for want, c := range map[string]struct{ what, step string }{
+		"roomshift approve 'more of it' --run r":             {"approve", "more of it"},
+		"roomshift approve more --run r":                     {"ask", "more"},
+		"roomshift accept climb --reason … --run r":          {"foreign", "climb"},
+		`roomshift accept 'it'\''s mine' --reason … --run r`: {"settle", "it's mine"},
+		"roomshift accept --reason … --run r":                {"rule", ""},
+	} {
+		if got := answerTo(&cutover.AskedMark{What: c.what}, c.step, "r"); got != want {
+			t.Errorf("%s of %q is answered by %s, want %s", c.what, c.step, got, want)
+		}
+	}
+}

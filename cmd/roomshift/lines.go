@@ -282,7 +282,11 @@ func (l *lines) people(r *cutover.Record, put func(string, string, ...any)) {
 	case r.Command != nil:
 		put("command", "%s", strings.TrimSpace(r.Command.Verb+" by "+r.Command.Who+" "+argsText(r.Command.Args)))
 	case r.Asked != nil:
-		put("asked", "%s", r.Asked.Text)
+		step := ""
+		if r.Asked.Step >= 0 {
+			step = l.stepName(r.Asked.Step)
+		}
+		put("asked", "%s: %s", r.Asked.Text, answerTo(r.Asked, step, l.run))
 	case r.Answered != nil:
 		by := ""
 		if r.Answered.Who != "" {

@@ -39,7 +39,11 @@ func screen(w io.Writer, v *cutover.View) {
 		if q.By != "" {
 			by = " (" + q.By + ")"
 		}
-		told(w, first(i, "ASKED"), []string{q.Text + by})
+		step := ""
+		if q.Step >= 0 && q.Step < len(v.Steps) {
+			step = v.Steps[q.Step].Name
+		}
+		told(w, first(i, "ASKED"), []string{q.Text + by, answerTo(&q, step, v.Run)})
 	}
 	told(w, "NEXT", []string{v.Next})
 	if v.Holder != "" {

@@ -127,7 +127,7 @@ func askedNow(run string) string {
 	var parts []string
 	for _, q := range a.View.Asked {
 		if q.Step >= 0 && q.Step < len(a.View.Steps) {
-			parts = append(parts, fmt.Sprintf("\n  %s: %s", shellWord(a.View.Steps[q.Step].Name), q.Text))
+			parts = append(parts, fmt.Sprintf("\n  %s\n    %s", q.Text, answerTo(&q, a.View.Steps[q.Step].Name, r.name)))
 		}
 	}
 	if len(parts) == 0 {
