@@ -70,14 +70,24 @@ func (p *process) kill() {
 // await waits until it has written this.
 func (p *process) await(text string) {
 	p.s.t.Helper()
+	p.awaitAfter(0, text)
+}
+
+// said is how much it has written so far: for awaitAfter.
+func (p *process) said() int { return len(p.text()) }
+
+// awaitAfter waits until it has written this after what it had said: while a run begins it holds for want of first samples, in words that
+// a fault has, too.
+func (p *process) awaitAfter(said int, text string) {
+	p.s.t.Helper()
 	deadline := time.NewTimer(patience)
 	defer deadline.Stop()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
-	for !strings.Contains(p.text(), text) {
+	for !strings.Contains(p.text()[said:], text) {
 		select {
 		case <-p.end:
-			if !strings.Contains(p.text(), text) {
+			if !strings.Contains(p.text()[said:], text) {
 				p.s.t.Fatalf("ended without saying %q:\n%s", text, p.text())
 			}
 		case <-deadline.C:

@@ -19,7 +19,7 @@ func TestFrozen(t *testing.T) {
 	}{
 		{"both directions", few, "baking", []string{lateToCloud, "lag cloud home 4s"}, "", "lag@", cutOff},
 		{"the line is cut", few, "baking", []string{"cut"}, "", "lag@", cutOff},
-		// One room is always sampled before the other. Where that is the cloud it is past its limit alone for a moment: see TestSickRooms.
+		// One room is always sampled before the other. Where that is the cloud it is past its limit alone for a moment, and leads back.
 		{"errors in both rooms", few, "baking", []string{"errors home 40%", "errors cloud 40%"}, "hold     errors@home", "errors@home",
 			"home, which lost traffic, is past its limit"},
 		{"errors at home", few, "baking", []string{"errors home 40%"}, "", "errors@home", "going back would feed the sick room"},
@@ -35,8 +35,9 @@ func TestFrozen(t *testing.T) {
 			p.await(c.at)
 			was := s.number(lab.Home)
 			for _, fault := range c.faults {
+				said := p.said()
 				s.do(fault)
-				p.await(c.seen)
+				p.awaitAfter(said, c.seen)
 			}
 			p.await(" frozen ")
 			p.says("because "+c.why, c.text)
