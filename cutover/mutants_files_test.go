@@ -66,7 +66,13 @@ func (x *testFiles) read(name string, f *ast.File) {
 	for id := range f.Scope.Objects { // methods may stand in another file
 		x.speaks[name] = append(x.speaks[name], pkg+id)
 	}
-	ast.Inspect(f, func(n ast.Node) bool { // what an inner test file shows to the outer ones
+	ast.Inspect(f, func(n ast.Node) bool {
+		if kv, ok := n.(*ast.KeyValueExpr); ok { // a map's key, or a field: the parser doesn't tell, and resolves neither
+			if id, ok := kv.Key.(*ast.Ident); ok {
+				x.speaks[name] = append(x.speaks[name], pkg+id.Name)
+			}
+		}
+		// what an inner test file shows to the outer ones
 		if s, ok := n.(*ast.SelectorExpr); ok {
 			if id, ok := s.X.(*ast.Ident); ok && id.Name == "cutover" {
 				x.speaks[name] = append(x.speaks[name], "cutover."+s.Sel.Name)
