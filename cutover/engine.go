@@ -55,6 +55,7 @@ type engine struct {
 
 	steps      []stepRun
 	backing    backRun
+	ending     endRun
 	judged     Judgement
 	vantage    Vantage
 	composed   Composed

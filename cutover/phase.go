@@ -136,6 +136,7 @@ func (e *engine) finishWaves() {
 func (e *engine) newPhase() {
 	e.since = e.now
 	e.phases++
+	e.ending = endRun{}
 	e.pagedAt, e.paged = 0, nil
 	e.keepAt = 0
 	for i := range e.planes { // a listing that waited may have been dropped
@@ -173,19 +174,6 @@ func (e *engine) over(x Exit, causes []Cause) {
 	e.withdraw(false)
 	e.propose(Record{Kind: KindPhase, Phase: m}, true)
 	e.finish(x)
-}
-
-// lastDone: every step is done. A run whose last step is a checkpoint rests there.
-func (e *engine) lastDone() {
-	if e.openCount() > 0 {
-		return
-	}
-	n := len(e.plan.Steps)
-	if n > 0 && e.plan.Steps[n-1].Kind == runbooks.StepCheckpoint {
-		e.restAt(n-1, "the last step is done")
-		return
-	}
-	e.over(ExitDone, nil)
 }
 
 // reach is a checkpoint's barrier: every step above is done (free), nothing of the run can still land, and every touched object
