@@ -3,6 +3,7 @@ package cutover
 import (
 	"slices"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -139,7 +140,8 @@ var isPlain = func() (plain [256]bool) {
 
 // quote writes a JSON string as encoding/json does without HTML escaping.
 func (e *lineWriter) quote(s string) {
-	e.b = append(slices.Grow(e.b, len(s)+len(s)/4+2), '"') // a plan's text is a string here: it isn't copied more often than needed
+	e.b = append(slices.Grow(e.b, len(s)+strings.Count(s, `"`)+strings.Count(s, `\`)+2), '"')
+	s = s[e.quotePlain(s):]
 	from := 0
 	for i := 0; i < len(s); {
 		c := s[i]
@@ -167,6 +169,29 @@ func (e *lineWriter) quote(s string) {
 		i += n
 	}
 	e.b = append(append(e.b, s[from:]...), '"')
+}
+
+// quotePlain writes what of s needs no other escapes than of quotes and backslashes, byte by byte into room that quote has made: a
+// plan's text is a string of its own JSON here. It returns how much of s that was.
+func (e *lineWriter) quotePlain(s string) int {
+	n := len(e.b)
+	b := e.b[:cap(e.b)]
+	for i := range len(s) {
+		c := s[i]
+		switch {
+		case isPlain[c]:
+			b[n] = c
+			n++
+		case c == '"' || c == '\\':
+			b[n], b[n+1] = '\\', c
+			n += 2
+		default:
+			e.b = b[:n]
+			return i
+		}
+	}
+	e.b = b[:n]
+	return len(s)
 }
 
 func (e *lineWriter) escape(c byte) {
