@@ -89,7 +89,7 @@ func (e *engine) shareViews() []ShareView {
 	wanted := e.wantedNow()
 	seen, observed := e.observedSet(), e.eachSeen(nil) > 0
 	rates, to := e.liveRates(), e.plan.To
-	w, s, o := e.comp.Compose(wanted, rates), e.compose(), e.comp.Compose(seen, rates)
+	w, s, o := e.comp.Compose(wanted, rates), e.comp.Compose(e.set, rates), e.comp.Compose(seen, rates)
 	row := ShareView{Name: "all requests", Wanted: w.All[to], Set: s.All[to], Seen: -1}
 	if observed {
 		row.Seen = o.All[to]
