@@ -94,7 +94,7 @@ func (b *planner) gauges() {
 		r := &b.p.Routes[i]
 		for _, s := range r.Seats {
 			if r.Observed {
-				b.p.Gauges = append(b.p.Gauges, Gauge{Kind: GaugeSeen, Seat: s, Every: max(b.scrape(), gateEvery)})
+				b.p.Gauges = append(b.p.Gauges, Gauge{Kind: GaugeSeen, Seat: s, Every: max(b.scrape(), Second)})
 			}
 		}
 	}
