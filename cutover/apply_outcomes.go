@@ -94,6 +94,7 @@ func (p *Progress) applyForeign(r *Record) {
 		if q == nil || o == nil || q.find(f.Object) < 0 {
 			return // a late answer
 		}
+		p.mayHaveLanded(o)
 		p.clearOutcomes(f.Request, []string{f.Object})
 		o.Foreign, p.fold.foreign = f, true
 		return
@@ -101,10 +102,16 @@ func (p *Progress) applyForeign(r *Record) {
 	if o == nil {
 		o = p.made(id, Seat{}, f.Found, f.Version)
 	}
+	p.mayHaveLanded(o)
 	for len(o.Open) > 0 {
 		p.clearOutcomes(o.Open[0].Request, []string{f.Object})
 	}
 	o.Foreign, p.fold.foreign = f, true
+}
+
+// mayHaveLanded: somebody else's value is found where a write of ours had no answer. Ours may have stood there before theirs.
+func (p *Progress) mayHaveLanded(o *Object) {
+	p.fold.landed = p.fold.landed || slices.ContainsFunc(o.Open, func(in OpenIntent) bool { return in.Unknown })
 }
 
 func (p *Progress) applyStray(r *Record) error {

@@ -144,3 +144,15 @@ func TestBackBeforeWhatWasAccepted(t *testing.T) {
 		t.Errorf("exit %d, causes %v; want 4, with what was left alone:%s", out.Exit, over.Phase.Causes, story(out))
 	}
 }
+
+// TestForeignOverWhatMayHaveLanded: the process died while its first write was under way, and what is found is somebody else's. Ours
+// may have stood there before: nobody says that nothing was changed.
+func TestForeignOverWhatMayHaveLanded(t *testing.T) {
+	quiet := play(t, "drill-3-percent", sim.Options{Seed: 1})
+	landed := quiet.Writes[0].At
+	out := play(t, "drill-3-percent", sim.Options{Seed: 1, Commands: []sim.Timed{back(landed + 2*cutover.Minute)}},
+		"kill at "+(landed+cutover.Millisecond/1000).Duration().String(), "foreign gw@home 33% at "+(landed+10*cutover.Second).Duration().String())
+	if out.Exit != cutover.ExitStopped {
+		t.Errorf("exit %d; want 4, with somebody else's value left", out.Exit)
+	}
+}
