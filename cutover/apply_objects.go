@@ -112,6 +112,9 @@ func (p *Progress) applyIntent(r *Record) error {
 			o = p.made(c.ID(), c.Seat, c.Before, c.Version)
 			o.Room = onlyRoom(c.Gives)
 		}
+		if in.Purpose == Keep && o.Made && !o.Touched {
+			o.joined = r.Seq
+		}
 		o.Open = append(o.Open, OpenIntent{Request: in.Request, Purpose: in.Purpose, From: c.Before, To: c.After})
 		o.own(c.Before)
 		o.own(c.After)

@@ -140,6 +140,11 @@ func (p *Progress) rungTarget() *Target {
 	g := p.fold.rung
 	t := p.target(rungTarget, g.step, g.seq)
 	t.Share = nil // the newest seen share is of a later moment
+	for id, o := range p.Objects {
+		if o.joined > g.seq { // it has never held what the rung began with: it goes by the others
+			delete(t.Want, id)
+		}
+	}
 	maps.Copy(t.Want, g.want)
 	return t
 }

@@ -69,7 +69,8 @@ type Object struct {
 	Adopted bool
 	Gives   Share // the weights of Last, as far as the journal says them; nil for TTLs and switches
 
-	lastRequest int // whose done set Last: an older request's late answer says nothing of the present
+	joined      int64 // the record that gave it the weight of its seat; 0: it was there before, or a rung wrote it
+	lastRequest int   // whose done set Last: an older request's late answer says nothing of the present
 }
 
 // OpenIntent is an intent without an outcome.

@@ -2,6 +2,7 @@ package cutover_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -104,6 +105,25 @@ func TestBackGivesNewInstancesTheirWeight(t *testing.T) {
 		c.faults = []string{fmt.Sprintf("replace half %s at %s", route, at-20*time.Second)}
 		goesBack(t, st, c)
 	}
+}
+
+// TestBackToTheRungGivesNewInstancesItsWeight: instances that came while nobody ran got the weight of the rung; back to what was there
+// before it takes them along.
+func TestBackToTheRungGivesNewInstancesItsWeight(t *testing.T) {
+	quiet := play(t, "spring-festival-out", sim.Options{Seed: 1})
+	first := find(t, quiet, "write of legacy", func(r *cutover.Record) bool {
+		return r.Intent != nil && slices.ContainsFunc(r.Intent.Changes, func(c cutover.Change) bool { return c.Seat.Route == "legacy" })
+	}).At
+	fault := func(f string, d cutover.T) string { return f + " at " + (first + d).Duration().String() }
+	said := back(first + 3*cutover.Minute)
+	said.Command.Args = map[string]string{"to": "rung"}
+	out := play(t, "spring-festival-out", sim.Options{Seed: 1, Commands: []sim.Timed{said}}, fault("kill", cutover.Minute), fault("replace half legacy", 65*cutover.Second))
+	kept := find(t, out, "weight of a new instance", intends(cutover.Keep))
+	if turned := find(t, out, "going back", entersPhase(cutover.PhaseBack)); kept.Seq > turned.Seq {
+		t.Fatal("they got a weight only when it went back")
+	}
+	sameTruth(t, "at the rung", map[cutover.Seat]cutover.Share{{Route: "legacy", At: "home"}: out.Truth[cutover.Seat{Route: "legacy", At: "home"}]},
+		map[cutover.Seat]cutover.Share{{Route: "legacy", At: "home"}: {"home": cutover.Whole}})
 }
 
 // TestBackGoesToWhatWasSaid: start, the last checkpoint, the rung begun last.
