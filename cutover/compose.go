@@ -168,12 +168,6 @@ func (c *Composer) Compose(set map[Seat]Share, rates map[Seat]float64) Composed 
 	return d
 }
 
-// scrap is Compose into working memory: it is good until the next scrap of the same number.
-func (c *Composer) scrap(n int, set map[Seat]Share, rates map[Seat]float64) *Composed {
-	c.ComposeInto(&c.scraps[n], set, rates)
-	return &c.scraps[n]
-}
-
 // ComposeInto is Compose into d, whose maps are used again where there are any.
 func (c *Composer) ComposeInto(d *Composed, set map[Seat]Share, rates map[Seat]float64) {
 	c.work(set, rates)

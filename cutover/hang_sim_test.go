@@ -2,8 +2,6 @@ package cutover_test
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -33,20 +31,12 @@ steps:
   - checkpoint: far
     guard: true
 `)
-	file := filepath.Join(filepath.Dir(path), "rooms.yaml")
-	b, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
 	routes := ""
 	for i := range 5 {
 		routes += fmt.Sprintf("  gw%d: {consul: {key: gateway/rules/gw%d, field: cloudPercent, as: percent, of: cloud}, seats: [home, cloud]}\n", i, i)
 	}
-	text := strings.Replace(string(b), "  www: {dns:", routes+"  www: {dns:", 1)
-	text = strings.Replace(text, "groups:\n", "groups:\n  everything: [www, api, h5, gw, gw0, gw1, gw2, gw3, gw4, search, im, legacy]\n", 1)
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	changeRooms(t, path, "  www: {dns:", routes+"  www: {dns:",
+		"groups:\n", "groups:\n  everything: [www, api, h5, gw, gw0, gw1, gw2, gw3, gw4, search, im, legacy]\n")
 	return path
 }
 

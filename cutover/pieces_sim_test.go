@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"roomshift/cutover/sim"
-	"roomshift/runbooks"
 )
 
 // gaugeValues are values that a gate's source may say, on either side of its limits.
@@ -48,17 +47,7 @@ func (c trial) wandering(rnd *rand.Rand, all time.Duration) trial {
 // TestPiecesAndSamplesAtRandom draws runs in which gauges wander, faults strike and people say things, and plays each by pieces and
 // sample by sample: one journal, byte for byte.
 func TestPiecesAndSamplesAtRandom(t *testing.T) {
-	lasts := map[string]time.Duration{}
-	for _, book := range runbooks.Library() {
-		lasts[book] = trial{book: book, seed: 1}.must(t).Took
-	}
-	n := 60
-	switch {
-	case *long:
-		n = 1500
-	case testing.Short():
-		n = 8
-	}
+	lasts, n := libraryLasts(t), howMany(8, 60, 1500)
 	turned, froze := 0, 0
 	for seed := range uint64(n) {
 		rnd := rand.New(rand.NewPCG(seed, 23))

@@ -63,6 +63,12 @@ func (c *Composer) Judge(w RuleWrite) []RuleBreak {
 	return breaks
 }
 
+// scrap is Compose into working memory: it is good until the next scrap of the same number.
+func (c *Composer) scrap(n int, set map[Seat]Share, rates map[Seat]float64) *Composed {
+	c.ComposeInto(&c.scraps[n], set, rates)
+	return &c.scraps[n]
+}
+
 // touchedBy is the seats that a write touches; without changes, those whose shares differ.
 func touchedBy(w *RuleWrite) map[Seat]Share {
 	m := map[Seat]Share{}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 
 	"roomshift/cutover"
@@ -196,4 +197,24 @@ func playSim(t *testing.T, name string, o sim.Options, faults ...string) (*sim.S
 		t.Fatal(err)
 	}
 	return s, out
+}
+
+// changeRooms puts a text in place of another, once each, in the rooms.yaml beside a book.
+func changeRooms(t *testing.T, book string, pairs ...string) {
+	t.Helper()
+	file := filepath.Join(filepath.Dir(book), "rooms.yaml")
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(b)
+	for i := 0; i+1 < len(pairs); i += 2 {
+		if n := strings.Count(text, pairs[i]); n != 1 {
+			t.Fatalf("%s has %q %d times; want once", file, pairs[i], n)
+		}
+		text = strings.Replace(text, pairs[i], pairs[i+1], 1)
+	}
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
 }

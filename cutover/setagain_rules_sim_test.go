@@ -1,8 +1,6 @@
 package cutover_test
 
 import (
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -82,18 +80,7 @@ steps:
   - shift: {cloud: {im: [5%, 20%]}}
   - shift: {cloud: {search@home: [5%, 10%]}}
 `)
-	rooms := filepath.Join(filepath.Dir(path), "rooms.yaml")
-	text, err := os.ReadFile(rooms)
-	if err != nil {
-		t.Fatal(err)
-	}
-	const was = "seats: [home], connections: long}"
-	if strings.Count(string(text), was) != 1 {
-		t.Fatalf("the shipped rooms have no %q any more", was)
-	}
-	if err := os.WriteFile(rooms, []byte(strings.Replace(string(text), was, "seats: [home], into: search}", 1)), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	changeRooms(t, path, "seats: [home], connections: long}", "seats: [home], into: search}")
 	return path
 }
 

@@ -62,17 +62,7 @@ func fill(form string, words map[byte]string) string {
 // TestMomentsAtRandom plays random faults and random words of people over every shipped runbook: no run breaks a law, and each comes
 // to an end or waits for a person.
 func TestMomentsAtRandom(t *testing.T) {
-	lasts := map[string]time.Duration{}
-	for _, book := range runbooks.Library() {
-		lasts[book] = trial{book: book, seed: 1}.must(t).Took
-	}
-	n := 80
-	switch {
-	case *long:
-		n = 20000
-	case testing.Short():
-		n = 25
-	}
+	lasts, n := libraryLasts(t), howMany(25, 80, 20000)
 	exits := map[cutover.Exit]int{}
 	for seed := range uint64(n) {
 		c := randomTrial(seed, lasts)
@@ -85,4 +75,25 @@ func TestMomentsAtRandom(t *testing.T) {
 		exits[r.Exit]++
 	}
 	t.Logf("%d runs, by exit code: %v", n, exits)
+}
+
+// libraryLasts is how long each shipped runbook takes when nothing happens.
+func libraryLasts(t *testing.T) map[string]time.Duration {
+	t.Helper()
+	lasts := map[string]time.Duration{}
+	for _, book := range runbooks.Library() {
+		lasts[book] = trial{book: book, seed: 1}.must(t).Took
+	}
+	return lasts
+}
+
+// howMany is the number of random runs for -short, as usual and for -long.
+func howMany(short, usual, whole int) int {
+	switch {
+	case *long:
+		return whole
+	case testing.Short():
+		return short
+	}
+	return usual
 }

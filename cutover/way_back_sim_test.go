@@ -2,8 +2,6 @@ package cutover_test
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -128,21 +126,12 @@ steps:
   - shift: {cloud: {entry: [5%]}}
     settle: {within: 20m, reach: 80%, else: go on}
 `)
-	rooms := filepath.Join(filepath.Dir(path), "rooms.yaml")
-	b, err := os.ReadFile(rooms)
-	if err != nil {
-		t.Fatal(err)
-	}
 	routes, members := "", ""
 	for i := range 197 { // with three others 800 records, 40 requests of 20
 		routes += fmt.Sprintf("  n%d: {dns: {name: n%d.example.com, provider: alidns, lines: all}, into: gw}\n", i, i)
 		members += fmt.Sprintf(", n%d", i)
 	}
-	text := strings.Replace(string(b), "  h5:  {dns:", routes+"  h5:  {dns:", 1)
-	text = strings.Replace(text, "entry: [www, api, h5]", "entry: [www, api, h5"+members+"]", 1)
-	if err := os.WriteFile(rooms, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	changeRooms(t, path, "  h5:  {dns:", routes+"  h5:  {dns:", "entry: [www, api, h5]", "entry: [www, api, h5"+members+"]")
 	base := play(t, path, sim.Options{Seed: 1})
 	wave := find(t, base, "write of a name", func(r *cutover.Record) bool { return r.Intent != nil && r.Intent.Changes[0].Plane == "alidns" })
 	out := play(t, path, sim.Options{Seed: 1, Commands: []sim.Timed{say(wave.At+cutover.Second, "freeze")}},
