@@ -6,7 +6,8 @@
 //     of the environment (CONSUL_HTTP_TOKEN, proxies) reaches a request.
 //   - One call is one bounded request; where a second is needed, the method's comment says so. Nothing waits or retries but the
 //     lease's renewal.
-//   - Every write is a transaction that begins with the lock's check-session, so that Consul itself refuses an old holder.
+//   - Every write that Consul can fence is a transaction that begins with the lock's check-session, so that Consul itself refuses an
+//     old holder. Config entries and agents can't be fenced: their planes say so.
 //   - A request that was handed to a connection and not answered is unknown, never failed.
 //   - No error holds a token.
 package consul
@@ -18,6 +19,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/consul/api"
@@ -33,7 +35,7 @@ type Config struct {
 	TimeOut                               time.Duration
 }
 
-// Client is one Consul. It has no state but its connections and may be used by many goroutines.
+// Client is one Consul. It has no state but its connections, and what can't change, and may be used by many goroutines.
 type Client struct {
 	name       string
 	datacenter string
@@ -41,6 +43,11 @@ type Client struct {
 	timeOut    time.Duration
 	transport  *http.Transport
 	api        *api.Client
+	base       url.URL // of requests that consul/api has no words for
+	http       *http.Client
+
+	mu      sync.Mutex
+	primary string // see primaryDatacenter
 }
 
 // DefaultTimeOut bounds a request where Config doesn't.
@@ -73,12 +80,13 @@ func New(c Config) (*Client, error) {
 	transport := &http.Transport{TLSClientConfig: tlsConfig, MaxIdleConnsPerHost: 8, IdleConnTimeout: 90 * time.Second,
 		TLSHandshakeTimeout: c.TimeOut}
 	own := &Client{name: c.Name, datacenter: c.Datacenter, token: token, timeOut: c.TimeOut, transport: transport}
+	own.base = url.URL{Scheme: addr.Scheme, Host: addr.Host, Path: strings.TrimSuffix(addr.Path, "/")}
+	own.http = &http.Client{Transport: &pin{client: own, addr: addr},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	own.api, err = api.NewClient(&api.Config{
-		Address: addr.Host, Scheme: addr.Scheme, PathPrefix: strings.TrimSuffix(addr.Path, "/"),
+		Address: addr.Host, Scheme: addr.Scheme, PathPrefix: own.base.Path,
 		// api would fill an empty token in from the environment; pin puts the real one, or none, into each request.
-		Token: "set-for-each-request",
-		HttpClient: &http.Client{Transport: &pin{client: own, addr: addr},
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
+		Token: "set-for-each-request", HttpClient: own.http,
 	})
 	if err != nil {
 		return nil, own.clean(fmt.Errorf("consul of %s: %w", c.Name, err))

@@ -30,6 +30,8 @@ type exchange struct {
 	sent       atomic.Bool // a connection was handed to the request: bytes may have gone out
 	status     int         // 0: no answer
 	retryAfter cutover.T
+	header     http.Header // of the answer
+	datacenter string      // asked for in place of the client's own, "" none
 }
 
 type exchangeKey struct{}
@@ -61,7 +63,11 @@ func (p *pin) RoundTrip(r *http.Request) (*http.Response, error) {
 	q.Del("ns")
 	q.Del("partition")
 	q.Del("dc")
-	if p.client.datacenter != "" {
+	x, ok := r.Context().Value(exchangeKey{}).(*exchange)
+	switch {
+	case ok && x.datacenter != "":
+		q.Set("dc", x.datacenter)
+	case p.client.datacenter != "":
 		q.Set("dc", p.client.datacenter)
 	}
 	r.URL.RawQuery = q.Encode()
@@ -71,8 +77,8 @@ func (p *pin) RoundTrip(r *http.Request) (*http.Response, error) {
 		r.Header.Set("X-Consul-Token", p.client.token)
 	}
 	resp, err := p.client.transport.RoundTrip(r)
-	if x, ok := r.Context().Value(exchangeKey{}).(*exchange); ok && resp != nil {
-		x.status = resp.StatusCode
+	if ok && resp != nil {
+		x.status, x.header = resp.StatusCode, resp.Header
 		x.retryAfter = retryAfter(resp.Header.Get("Retry-After"), time.Now())
 	}
 	return resp, err

@@ -42,11 +42,9 @@ func shapes(m *mediumTest) {
 		}
 		m.walk(held, waves)
 		for _, wave := range waves {
-			ctx, cancel := m.context()
-			for i, o := range m.write(ctx, wave) {
+			for i, o := range m.writeWave(wave) {
 				m.mustBe(cutover.Done, wave[i], o)
 			}
-			cancel()
 		}
 		now := m.read()
 		for seat, share := range totals(now) {

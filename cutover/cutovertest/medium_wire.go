@@ -12,7 +12,7 @@ import (
 const slack = 100 * time.Millisecond
 
 func oneRequest(m *mediumTest) {
-	wave := m.changes(0)[0]
+	wave := cutover.Pack(m.Plane, m.changes(0)[0])[0]
 	before := m.sent()
 	ctx, cancel := m.context()
 	defer cancel()

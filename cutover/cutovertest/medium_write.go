@@ -51,9 +51,7 @@ func readsWhatWasWritten(m *mediumTest) {
 	rests := m.rests(m.read())
 	for n := range rounds {
 		for _, wave := range m.changes(n) {
-			ctx, cancel := m.context()
-			outs := m.write(ctx, wave)
-			cancel()
+			outs := m.writeWave(wave)
 			for i, c := range wave {
 				m.mustBe(cutover.Done, c, outs[i])
 				h := m.mustHold(c.Object, c.After)
@@ -200,9 +198,7 @@ func bornAnew(m *mediumTest) {
 func fencedOff(m *mediumTest) {
 	wave := m.changes(0)[0]
 	m.LoseLease()
-	ctx, cancel := m.context()
-	defer cancel()
-	for i, o := range m.write(ctx, wave) {
+	for i, o := range m.writeWave(wave) {
 		m.mustBe(cutover.Failed, wave[i], o)
 		if !errors.Is(o.Err, cutover.ErrLeaseLost) {
 			m.Errorf("%s failed by %v, want ErrLeaseLost", wave[i].Object, o.Err)

@@ -18,11 +18,13 @@ import (
 
 // ConsulOptions says what kind of Consul to start.
 type ConsulOptions struct {
-	Datacenter string // "": dc1
-	ACL        bool   // default deny; Consul.Management may do everything, Consul.Token what Rules say
-	Rules      string // ACL: the rules of Token's policy, in Consul's language
-	TLS        bool   // HTTPS only, and only for clients with a certificate of its own authority
-	Servers    int    // 0: 1
+	Datacenter string  // "": dc1
+	ACL        bool    // default deny; Consul.Management may do everything, Consul.Token what Rules say
+	Rules      string  // ACL: the rules of Token's policy, in Consul's language
+	TLS        bool    // HTTPS only, and only for clients with a certificate of its own authority
+	Servers    int     // 0: 1
+	Primary    *Consul // federated with it, which keeps config entries; neither has ACLs
+	WAN        bool    // others may be federated with it
 }
 
 // Consul is a Consul datacenter on loopback: servers only, with their data in a folder, so that it can be killed and started
@@ -50,8 +52,8 @@ type ConsulNode struct {
 	DNS     int
 	Process *Process
 
-	dir        string
-	serf, raft int
+	dir             string
+	serf, raft, wan int
 }
 
 // StartConsul starts a Consul whose files are in dir and waits until it can be written. Its ports are free ones.
@@ -97,7 +99,7 @@ func StartConsul(ctx context.Context, dir string, o ConsulOptions) (*Consul, err
 
 func (c *Consul) startOnFreePorts(ctx context.Context, dir string) error {
 	n := max(1, c.options.Servers)
-	ports, err := FreePorts(4 * n)
+	ports, err := FreePorts(5 * n)
 	if err != nil {
 		return err
 	}
@@ -107,8 +109,11 @@ func (c *Consul) startOnFreePorts(ctx context.Context, dir string) error {
 		if c.options.TLS {
 			scheme = "https"
 		}
-		node := &ConsulNode{Name: fmt.Sprintf("%s-%d", c.Datacenter, i), HTTP: ports[4*i], DNS: ports[4*i+1], serf: ports[4*i+2],
-			raft: ports[4*i+3], dir: filepath.Join(dir, fmt.Sprintf("consul-%s-%d", c.Datacenter, i))}
+		node := &ConsulNode{Name: fmt.Sprintf("%s-%d", c.Datacenter, i), HTTP: ports[5*i], DNS: ports[5*i+1], serf: ports[5*i+2],
+			raft: ports[5*i+3], wan: -1, dir: filepath.Join(dir, fmt.Sprintf("consul-%s-%d", c.Datacenter, i))}
+		if c.options.WAN || c.options.Primary != nil {
+			node.wan = ports[5*i+4]
+		}
 		node.Addr = fmt.Sprintf("%s://127.0.0.1:%d", scheme, node.HTTP)
 		c.Nodes = append(c.Nodes, node)
 	}
@@ -130,7 +135,7 @@ func (c *Consul) writeConfig(node *ConsulNode) error {
 		return err
 	}
 	ports := map[string]int{"http": node.HTTP, "https": -1, "dns": node.DNS, "server": node.raft, "serf_lan": node.serf,
-		"serf_wan": -1, "grpc": -1}
+		"serf_wan": node.wan, "grpc": -1}
 	if c.options.TLS {
 		ports["http"], ports["https"] = -1, node.HTTP
 	}
@@ -148,6 +153,11 @@ func (c *Consul) writeConfig(node *ConsulNode) error {
 		"bind_addr": "127.0.0.1", "client_addr": "127.0.0.1", "data_dir": filepath.Join(node.dir, "data"), "ports": ports,
 		"retry_join": join, "retry_interval": "200ms", "disable_update_check": true, "log_level": "warn",
 		"performance": map[string]int{"raft_multiplier": 1},
+	}
+	if p := c.options.Primary; p != nil {
+		config["primary_datacenter"] = p.Datacenter
+		config["retry_join_wan"] = []string{fmt.Sprintf("127.0.0.1:%d", p.Nodes[0].wan)}
+		config["retry_interval_wan"] = "200ms"
 	}
 	if c.options.ACL {
 		config["acl"] = map[string]any{"enabled": true, "default_policy": "deny", "enable_token_persistence": true}
