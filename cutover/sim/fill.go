@@ -120,7 +120,7 @@ func (p *plane) values(st *seat, want cutover.Share) ([]string, error) {
 		return nil, err
 	}
 	for i, n := range units {
-		values[i] = strconv.Itoa(n * p.scale().step)
+		values[i] = strconv.Itoa(p.scale().Written(n))
 	}
 	return values, nil
 }
@@ -148,7 +148,7 @@ func (s *Sim) addInstance(p *plane, st *seat, room, i int) *object {
 		name = fmt.Sprintf("upstreams/%s/10.%d.%d.%d:8080", st.route.spec.Upstream, room+1, i/250, i%250+1)
 	}
 	st.made = max(st.made, i)
-	return s.addObject(st, name, p.scale().joins, room)
+	return s.addObject(st, name, p.joins(), room)
 }
 
 func (st *seat) object(name string) *object {

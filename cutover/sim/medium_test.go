@@ -154,12 +154,12 @@ func TestShapeKeepsBetween(t *testing.T) {
 							t.Errorf("%s %v: from %d to %d nothing serves after %s", name, counts, was, to, c.Object)
 						}
 						now := all["cloud"]
-						if now < min(was, to)-near || now > max(was, to)+near {
+						if now < min(was, to)-cutover.Near || now > max(was, to)+cutover.Near {
 							t.Errorf("%s %v: from %d to %d the share is %d after %s", name, counts, was, to, now, c.Object)
 						}
 					}
 				}
-				if now := cutover.SeatShares(st.listing())[st.id]["cloud"]; now < to-near || now > to+near {
+				if now := cutover.SeatShares(st.listing())[st.id]["cloud"]; now < to-cutover.Near || now > to+cutover.Near {
 					t.Errorf("%s %v: the share is %d, want %d", name, counts, now, to)
 				}
 			}

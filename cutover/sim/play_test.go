@@ -44,7 +44,7 @@ func TestClimb(t *testing.T) {
 		route, at string
 		cloud     int
 	}{{"gw", "home", 0}, {"gw", "cloud", 10000}, {"www", "telecom", 3000}, {"api", "default", 3000}, {"search", "home", 3000}, {"im", "home", 3000}, {"legacy", "home", 0}} {
-		if got := share(out, c.route, c.at); got < c.cloud-near || got > c.cloud+near {
+		if got := share(out, c.route, c.at); got < c.cloud-cutover.Near || got > c.cloud+cutover.Near {
 			t.Errorf("%s@%s ends with %d in the cloud, want %d", c.route, c.at, got, c.cloud)
 		}
 	}

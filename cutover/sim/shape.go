@@ -11,31 +11,24 @@ import (
 )
 
 // How shares become values. A whole split is written as it is, if its scale has the number. Instances and records of one room
-// have one weight. It is taken from a fixed scale: the sum over all of them stays what the scale holds, so that a room that
-// gains only rises and one that loses only falls, and no order of writes passes the goal. Where rounding takes that more than a
-// quarter of a point off, the nearest sum that is within it is taken: the smallest numbers that would do could make a room that
-// loses rise, and its share with it.
+// have one weight: cutover.Members works them out, near what the scale holds, so that a simulated room's weights don't depend on
+// what it held before.
 
-// scale is what a consumer of weights can tell apart: units 0..max, written times step. 0 is out.
-type scale struct {
-	max, step int
-	joins     string // what an instance comes with
+// joins is what an instance comes with.
+func (p *plane) joins() string {
+	if p.of == runbooks.MediumDNS {
+		return "0"
+	}
+	return "1"
 }
 
-// near is how far a shaped share may be off, in basis points.
-const near = 25
+func (p *plane) scale() cutover.Scale { return cutover.ScaleOf(p.of, p.seats[0].route.spec.Consumer) }
 
-func (p *plane) scale() scale {
-	switch p.of {
-	case runbooks.MediumDNS:
-		return scale{max: 100, step: 1, joins: "0"}
-	case runbooks.MediumUpstream:
-		return scale{max: 10000, step: 1, joins: "1"}
-	}
-	if p.seats[0].route.spec.Consumer == "haproxy" {
-		return scale{max: 255, step: 256, joins: "1"}
-	}
-	return scale{max: 65535, step: 1, joins: "1"}
+// members is how seats of instances or records are shaped.
+func (p *plane) members() *cutover.Members {
+	sc := p.scale()
+	return &cutover.Members{Rooms: p.s.rooms, Scale: sc, Unit: sc.Step, Fixed: sc.Max,
+		Value: func(_ *cutover.Held, units int) string { return strconv.Itoa(sc.Written(units)) }}
 }
 
 // unit is how many basis points one unit of a number key is.
@@ -63,8 +56,8 @@ func (p *plane) weigh(name string, room int, value string) (cutover.Share, error
 		return parseSplit(p.s.rooms, name, value)
 	}
 	n, err := strconv.Atoi(value)
-	if sc := p.scale(); err != nil || n < 0 || n > sc.max*sc.step || room < 0 {
-		return nil, fmt.Errorf("%s holds %q, want a weight of 0 to %d", name, value, sc.max*sc.step)
+	if sc := p.scale(); err != nil || n < 0 || n > sc.Written(sc.Max) || room < 0 {
+		return nil, fmt.Errorf("%s holds %q, want a weight of 0 to %d", name, value, sc.Written(sc.Max))
 	}
 	return cutover.Share{p.s.rooms[room]: n}, nil
 }
@@ -138,7 +131,11 @@ func (p *plane) shape(st *seat, held []cutover.Held, want cutover.Share) ([][]cu
 	case runbooks.MediumKey, runbooks.MediumSplitter:
 		return p.shapeWhole(st, held, want)
 	}
-	return p.shapeMembers(st, held, want)
+	ws, err := p.members().ShapeSeat(held, want)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", st.id, err)
+	}
+	return ws, nil
 }
 
 func (s *Sim) isShare(id cutover.Seat, want cutover.Share) error {
@@ -206,131 +203,20 @@ func change(h cutover.Held, after string, gives cutover.Share) cutover.Change {
 	return cutover.Change{Seat: h.Seat, Plane: h.Plane, Object: h.Object, Before: h.Value, After: after, Version: h.Version, Gives: gives}
 }
 
-// shapeMembers gives all instances of a room one weight. The waves: what falls in rooms that gain, what falls in rooms that
-// lose, what rises in rooms that lose, what rises in rooms that gain; rises first where otherwise nothing would serve.
-func (p *plane) shapeMembers(st *seat, held []cutover.Held, want cutover.Share) ([][]cutover.Change, error) {
-	s := p.s
-	counts := make([]int, len(s.rooms))
-	for _, h := range held {
-		if i := s.roomIndex(h.Room); i >= 0 && h.Live {
-			counts[i]++
-		}
-	}
-	units, err := p.units(st, counts, want)
-	if err != nil {
-		return nil, err
-	}
-	was := shareOf(held)
-	var waves [4][]cutover.Change
-	left := 0 // what serves when all that falls has fallen
-	for _, h := range held {
-		i := s.roomIndex(h.Room)
-		if i < 0 {
-			continue
-		}
-		value := strconv.Itoa(units[i] * p.scale().step)
-		gives := cutover.Share{h.Room: units[i] * p.scale().step}
-		rises := gives[h.Room] > h.Weights[h.Room]
-		if h.Live {
-			left += min(gives[h.Room], h.Weights[h.Room])
-		}
-		if value == h.Value {
-			continue
-		}
-		n := waveOf(rises, want[h.Room] > was[h.Room])
-		waves[n] = append(waves[n], change(h, value, gives))
-	}
-	if left == 0 {
-		waves[0], waves[1], waves[2], waves[3] = waves[2], waves[3], waves[0], waves[1]
-	}
-	var out [][]cutover.Change
-	for _, w := range waves {
-		if len(w) > 0 {
-			out = append(out, w)
-		}
-	}
-	return out, nil
-}
-
-// shareOf is what the live objects of one seat give.
-func shareOf(held []cutover.Held) cutover.Share {
-	sums := cutover.Share{}
-	for i := range held {
-		if held[i].Live {
-			for room, w := range held[i].Weights {
-				sums[room] += w
-			}
-		}
-	}
-	return cutover.ShareOf(sums)
-}
-
-// waveOf is the wave of a change, by whether the weight rises and whether its room gains.
-func waveOf(rises, gains bool) int {
-	switch {
-	case rises && gains:
-		return 3
-	case rises:
-		return 2
-	case gains:
-		return 0
-	}
-	return 1
-}
-
 // units is each room's weight in units of the scale.
 func (p *plane) units(st *seat, counts []int, want cutover.Share) ([]int, error) {
-	s, sc := p.s, p.scale()
 	fewest := math.MaxInt
-	for i, r := range s.rooms {
-		if want[r] > 0 && counts[i] == 0 {
-			return nil, fmt.Errorf("%s: %s is to get %d.%02d %% and has nothing that serves", st.id, r, want[r]/100, want[r]%100)
-		}
-		if counts[i] > 0 {
-			fewest = min(fewest, counts[i])
+	for _, n := range counts {
+		if n > 0 {
+			fewest = min(fewest, n)
 		}
 	}
-	units := make([]int, len(s.rooms))
-	try := func(whole float64) bool {
-		for i, r := range s.rooms {
-			units[i] = 0
-			if want[r] > 0 {
-				units[i] = max(1, int(math.Round(float64(want[r])*whole/cutover.Whole/float64(counts[i]))))
-			}
-			if units[i] > sc.max {
-				return false
-			}
-		}
-		return s.off(units, counts, want) <= near
+	if fewest == math.MaxInt {
+		fewest = 0
 	}
-	most := 0
-	for i, r := range s.rooms {
-		if want[r] > 0 {
-			most = max(most, counts[i])
-		}
+	units, err := p.scale().Units(p.s.rooms, counts, want, p.scale().Max*fewest)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", st.id, err)
 	}
-	usual := sc.max * fewest
-	for d := 0; d <= sc.max*most; d++ { // the nearest scale: weights stay near those of the shares before and after
-		if d < usual && try(float64(usual-d)) || try(float64(usual+d)) {
-			return units, nil
-		}
-	}
-	return nil, fmt.Errorf("%s: weights of 1 to %d can't express %v over %v instances within 0.25 %%; choose a share between them",
-		st.id, sc.max, want, counts)
-}
-
-// off is how far these units are from the share, in basis points.
-func (s *Sim) off(units, counts []int, want cutover.Share) int {
-	total := 0
-	for i := range units {
-		total += units[i] * counts[i]
-	}
-	if total == 0 {
-		return cutover.Whole
-	}
-	worst := 0.0
-	for i, r := range s.rooms {
-		worst = max(worst, math.Abs(float64(units[i]*counts[i])/float64(total)*cutover.Whole-float64(want[r])))
-	}
-	return int(math.Ceil(worst - 1e-9))
+	return units, nil
 }

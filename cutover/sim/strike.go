@@ -317,7 +317,7 @@ func (p *plane) comeAndGo(st *seat, room int, f *fault) bool {
 	case "restart":
 		for _, o := range gone {
 			p.index++
-			o.value, o.version, o.born, o.live = p.scale().joins, p.index, p.index, true
+			o.value, o.version, o.born, o.live = p.joins(), p.index, p.index, true
 			o.weights, _ = p.weigh(o.name, room, o.value)
 			p.touched(o)
 		}

@@ -214,7 +214,7 @@ func TestStartShares(t *testing.T) {
 	} {
 		s := newTest(t, c.book, Options{})
 		for seat, share := range s.Shares() {
-			if seat.String() == c.seat && (share["cloud"] < c.cloud-near || share["cloud"] > c.cloud+near) {
+			if seat.String() == c.seat && (share["cloud"] < c.cloud-cutover.Near || share["cloud"] > c.cloud+cutover.Near) {
 				t.Errorf("%s: %s starts with %d in the cloud, want %d", s.l.Book.Name, c.seat, share["cloud"], c.cloud)
 			}
 		}
