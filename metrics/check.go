@@ -20,38 +20,69 @@ type Finding struct {
 	OK    bool
 }
 
-// Check asks every query and every probe once and says what each came to, in the order of rooms.yaml. It changes nothing.
-func (m *Metrics) Check(ctx context.Context) []Finding {
-	var all []Finding
-	for _, s := range m.all {
-		all = append(all, s.check(ctx))
+// checker is one look at everything. It changes nothing.
+type checker struct {
+	m      *Metrics
+	serves func(cutover.Room) bool
+	known  map[string][]string // what a source said of its series, by the question
+	silent map[string]bool     // sources that don't say which series exist
+	said   map[string]bool     // by gate and what was seen: rooms with one source would have everything twice
+	wrong  int                 // how often something was, said or not
+	all    []Finding
+}
+
+// Check asks every query and every probe once and says what each came to, in the order of rooms.yaml. serves tells whether a
+// room carries any traffic now; nil: every room does. One that carries none has nothing to judge, which is no mistake.
+func (m *Metrics) Check(ctx context.Context, serves func(cutover.Room) bool) []Finding {
+	c := &checker{m: m, serves: serves, known: map[string][]string{}, silent: map[string]bool{}, said: map[string]bool{}}
+	if c.serves == nil {
+		c.serves = func(cutover.Room) bool { return true }
 	}
-	for _, g := range m.rooms.Gates {
-		written := m.gates[g.Name]
-		if written == nil {
-			written = &g
+	for _, s := range m.all {
+		c.all = append(c.all, s.check(ctx))
+	}
+	for i := range m.rooms.Gates {
+		g := &m.rooms.Gates[i]
+		if written := m.gates[g.Name]; written != nil {
+			g = written
 		}
-		if written.Replication == "" {
-			for _, room := range m.gateRooms(written) {
-				all = append(all, m.checkGate(ctx, written, room)...)
+		if g.Replication == "" {
+			for _, room := range m.gateRooms(g) {
+				c.gate(ctx, g, room)
 			}
+			c.twins(ctx, g)
 		}
 	}
 	for i := range m.rooms.Routes {
-		all = append(all, m.checkObserve(ctx, &m.rooms.Routes[i])...)
+		c.observe(ctx, &m.rooms.Routes[i])
 	}
 	if p := m.rooms.Probe; p != nil {
 		for _, r := range m.rooms.Rooms {
-			all = append(all, m.checkProbe(ctx, r.Name, p))
+			c.all = append(c.all, m.checkProbe(ctx, r.Name, p))
 		}
 	}
-	return all
+	return c.all
+}
+
+// bad adds a finding that something is wrong, once for each thing that is looked at.
+func (c *checker) bad(f Finding, seen, want, do string) {
+	c.wrong++
+	f.OK, f.Seen, f.Want, f.Do = false, seen, want, do
+	if key := f.Check + "\n" + seen; !c.said[key] {
+		c.said[key] = true
+		c.all = append(c.all, f)
+	}
+}
+
+func (c *checker) good(f Finding, seen string) {
+	f.OK, f.Seen = true, seen
+	c.all = append(c.all, f)
 }
 
 // check asks how often the source scrapes, which also tells whether it answers.
 func (s *source) check(ctx context.Context) Finding {
 	f := Finding{Check: s.name, Want: "an answer, and how often it scrapes"}
-	a, why := s.ask(ctx, compose(nil, 0))
+	a, why := s.ask(ctx, nil, 0)
 	if why != "" || a == nil {
 		f.Seen, f.Do = string(why), "see that it runs, and that addr, tokenFile and caFile are right"
 		return f
@@ -70,109 +101,87 @@ func (s *source) check(ctx context.Context) Finding {
 	return f
 }
 
-// checkGate asks a gate's query once, as a run would, and then what a sample doesn't tell.
-func (m *Metrics) checkGate(ctx context.Context, g *runbooks.Gate, room cutover.Room) []Finding {
+// gate asks a gate's query once, as a run would, and then what a sample doesn't tell.
+func (c *checker) gate(ctx context.Context, g *runbooks.Gate, room cutover.Room) {
 	f := Finding{Check: "gate " + g.Name, Room: room, Want: "one fresh number"}
 	plan := &cutover.GatePlan{Name: g.Name, Window: cutover.T(g.Window), MaxAge: cutover.T(g.MaxAge), MinEvents: int64(g.MinEvents)}
-	gg, err := m.newGateGauge(0, plan, g, room)
+	gg, err := c.m.newGateGauge(0, plan, g, room)
 	if err != nil {
-		f.Seen, f.Do = err.Error(), "mend it in rooms.yaml"
-		return []Finding{f}
+		c.bad(f, err.Error(), f.Want, "mend it in rooms.yaml")
+		return
 	}
 	scrape := gg.src.interval(ctx)
 	if plan.MaxAge == 0 {
-		plan.MaxAge = 3 * cutover.T(scrape)
+		plan.MaxAge = 3 * max(cutover.T(scrape), cutover.T(g.Every), minEvery)
 	}
-	found := gg.checkRanges(f, scrape)
+	before := c.wrong
+	c.names(ctx, f, gg.src, gg.parts, c.m.otherParts(g, room))
+	misspelt := c.wrong > before
+	c.rhythm(ctx, f, gg, scrape)
 	s := gg.sample(ctx, 0)
-	if s.Unknown == "" {
-		f.OK, f.Seen = true, fmt.Sprintf("%.4g, data %v old", s.Lo, rounded(m.now()-s.At))
-		if s.Events > 0 {
-			f.Seen += fmt.Sprintf(", %d events in the window", s.Events)
-		}
-	} else {
-		f.Seen, f.Do = string(s.Unknown), "try the query in Prometheus; every gate must be seen before a run begins"
-	}
-	found = append(found, f)
-	for _, p := range gg.parts {
-		found = append(found, gg.src.checkMetrics(ctx, f, p.e)...)
-	}
-	return found
-}
-
-// checkRanges finds ranges so short that a rate wavers or is empty as soon as one scrape is missed.
-func (g *gateGauge) checkRanges(f Finding, scrape time.Duration) []Finding {
-	f.Want = fmt.Sprintf("ranges of at least 4 scrapes, %v", 4*scrape)
-	for _, p := range g.parts {
-		if d := p.e.reach(g.window.base); d > 0 && d < 4*scrape {
-			f.Seen = fmt.Sprintf("%s looks back %v, %.1f scrapes of %v", p.name, d, float64(d)/float64(scrape), scrape)
-			f.Do = "widen the range, or scrape more often"
-			return []Finding{f}
-		}
-	}
-	return nil
-}
-
-// checkMetrics finds metrics that the source has never had: most are misspelt.
-func (s *source) checkMetrics(ctx context.Context, f Finding, e *expr) []Finding {
-	var found []Finding
-	for _, sel := range e.fresh() {
-		if sel.name == "" {
-			continue
-		}
-		ctx, cancel := context.WithTimeout(ctx, s.timeOut)
-		names, _, _, err := s.api.LabelValues(ctx, "__name__", []string{sel.name}, time.Time{}, time.Time{})
-		cancel()
-		if err == nil && len(names) == 0 {
-			f.OK, f.Seen, f.Want = false, s.name+" has never had "+sel.name, "a metric that exists"
-			f.Do = "is the name right, and is its job scraped?"
-			found = append(found, f)
-		}
-	}
-	return found
-}
-
-// checkObserve asks for a route's share once for each room.
-func (m *Metrics) checkObserve(ctx context.Context, r *runbooks.Route) []Finding {
-	o := m.observe(r.Name)
-	if o == nil || r.Medium == runbooks.MediumFollows || r.Medium == runbooks.MediumStays {
-		return nil
-	}
-	plan := &cutover.RoutePlan{Name: r.Name, Medium: r.Medium, ByRoom: r.Seats != nil}
-	rooms := make([]cutover.RoomPlan, 0, len(m.rooms.Rooms))
-	for _, room := range m.rooms.Rooms {
-		rooms = append(rooms, cutover.RoomPlan{Name: room.Name})
-	}
-	f := Finding{Check: "observe " + r.Name, Want: "requests by room, under the label " + o.RoomLabel}
-	ob, err := m.newObserver(plan, rooms)
-	if err != nil {
-		f.Seen, f.Do = err.Error(), "mend it in rooms.yaml"
-		return []Finding{f}
-	}
-	var found []Finding
-	for _, en := range ob.asks {
-		f.Room = en.room
-		found = append(found, ob.check(ctx, f, en))
-		found = append(found, en.src.checkMetrics(ctx, f, en.e)...)
-	}
-	return found
-}
-
-func (ob *observer) check(ctx context.Context, f Finding, en *entering) Finding {
-	got := ob.read(ctx, en, 0)
 	switch {
-	case got.why != "":
-		f.Seen, f.Do = string(got.why), "try the query in Prometheus"
-	case got.empty:
-		f.Seen, f.OK = "no series: nothing enters here, or nothing counts it", true
+	case s.Unknown == "":
+		c.value(f, g, gg, &s)
+	case misspelt && strings.HasPrefix(string(s.Unknown), string(cutover.NoData)):
+	case room != "" && !c.serves(room) && nothingThere(s.Unknown):
+		c.good(f, fmt.Sprintf("nothing to judge while %s serves nothing (%s)", room, s.Unknown))
 	default:
-		var words []string
-		for _, room := range sortedRooms(got.counts) {
-			words = append(words, fmt.Sprintf("%s %.4g/s", room, got.counts[room]))
-		}
-		f.Seen, f.OK = strings.Join(words, ", "), true
+		c.bad(f, string(s.Unknown), f.Want, remedy(s.Unknown))
 	}
-	return f
+}
+
+// minEvery is how often a gate is asked at least where nothing is written: a sample is rightly that old.
+const minEvery = 5 * cutover.Second
+
+// nothingThere tells whether a reason is what a room without traffic looks like.
+func nothingThere(why cutover.Reason) bool {
+	return strings.HasPrefix(string(why), string(cutover.NoData)) && !strings.Contains(string(why), "instances report") ||
+		strings.HasPrefix(string(why), string(cutover.NotNumber)) && !strings.Contains(string(why), "series")
+}
+
+// value tells what a gate came to, and whether it would stop a run at once.
+func (c *checker) value(f Finding, g *runbooks.Gate, gg *gateGauge, s *cutover.Sample) {
+	seen := fmt.Sprintf("%.4g, data %v old", s.Lo, rounded(c.m.now()-s.At))
+	if g.Ratio != nil {
+		seen += fmt.Sprintf(", %d events in the window", s.Events)
+		if s.Bad == 0 && g.Ratio.Bad != "" {
+			seen += ", none bad"
+		}
+	}
+	if ahead := gg.newest.ahead(); ahead > cutover.Second {
+		c.bad(f, fmt.Sprintf("its data is stamped %v ahead of the clock of %s", rounded(ahead), gg.src.name), "data stamped when it was taken",
+			"set honor_timestamps: false for its job, or mend the exporter's clock")
+		return
+	}
+	l := g.Abort
+	switch {
+	case g.Ratio != nil && s.Lo > 1.05:
+		c.bad(f, seen, "a part of the whole, at most 1", "good, bad and of count different things: give them the same job and labels")
+	case l != nil && (l.Below && s.Hi < l.Value || !l.Below && s.Lo > l.Value):
+		c.bad(f, fmt.Sprintf("%s: past its abort of %.4g", seen, l.Value), "not past abort before a run begins",
+			"is the room sick, or the limit in another unit? Durations are compared in seconds, percentages as parts of 1")
+	default:
+		c.good(f, seen)
+	}
+}
+
+// remedy is what to do about a sample that says nothing.
+func remedy(why cutover.Reason) string {
+	text := string(why)
+	kind, _, _ := strings.Cut(text, ":")
+	switch {
+	case strings.Contains(text, "series, such as"):
+		return "put sum(…) or max(…) around it, or say in {…} which one is meant"
+	case strings.Contains(text, "instances report"):
+		return "see which targets are down (up == 0), or take them out of service discovery"
+	case kind == string(cutover.NotNumber):
+		return "it must be a number: is there traffic, and is nothing divided by 0?"
+	case kind == string(cutover.TooOld):
+		return "write a maxAge above how often its data comes, or mend what is scraped or stamped late"
+	case kind == string(cutover.NoAnswer):
+		return "see that it runs; if it does, the query is too slow: let a recording rule work it out"
+	}
+	return "try the query in Prometheus; every gate must be seen before a run begins"
 }
 
 func (m *Metrics) checkProbe(ctx context.Context, room cutover.Room, p *runbooks.Probe) Finding {
@@ -184,3 +193,6 @@ func (m *Metrics) checkProbe(ctx context.Context, room cutover.Room, p *runbooks
 	f.Seen, f.OK = "answers", true
 	return f
 }
+
+// lately is how far back a source is asked whether it ever had a series.
+const lately = 30 * 24 * time.Hour

@@ -20,6 +20,8 @@ type gateGauge struct {
 	upon   int // the most windows that lie upon one another
 	window *window
 	stamps stamps
+	rules  map[string]time.Duration // how far back recording rules go
+	newest *answer                  // for check --live; nil: none
 }
 
 func (m *Metrics) newGateGauge(index int, p *cutover.GatePlan, g *runbooks.Gate, room cutover.Room) (*gateGauge, error) {
@@ -48,10 +50,12 @@ func (g *gateGauge) sample(ctx context.Context, cut cutover.T) cutover.Sample {
 	scrape := g.src.interval(ctx)
 	s := cutover.Sample{Gauge: g.index, Room: g.room}
 	w := g.window.now(g.src.now(), cut, scrape, g.upon)
-	a, why := g.src.ask(ctx, compose(g.parts, w))
+	g.rules = g.src.rules(ctx, g.parts)
+	a, why := g.src.ask(ctx, g.parts, w)
 	if why != "" {
 		return unknown(s, why, g.src.now())
 	}
+	g.newest = a
 	if why = g.read(a, w, &s); why != "" {
 		return unknown(s, why, a.sent)
 	}
@@ -62,7 +66,7 @@ func (g *gateGauge) sample(ctx context.Context, cut cutover.T) cutover.Sample {
 	s.At = g.stamps.moment(taken, a.sent-a.age(taken), scrape)
 	s.From = s.At
 	for _, p := range g.parts {
-		s.From = min(s.From, since(p.e, w, a.sent, s.At))
+		s.From = min(s.From, since(p.e.with(g.rules), w, a.sent, s.At))
 	}
 	return s
 }
@@ -81,7 +85,11 @@ func (a *answer) freshness(maxAge cutover.T) (taken float64, why cutover.Reason)
 	if why := a.silent(); why != "" {
 		return 0, why
 	}
-	if age := a.age(taken); maxAge > 0 && age > maxAge {
+	switch age := a.age(taken); {
+	case maxAge <= 0 || age <= maxAge:
+	case a.ahead() > cutover.Second:
+		return 0, because(cutover.TooOld, "the data is stamped up to %v ahead of the source's clock, so it is %v old; wanted at most %v", rounded(a.ahead()), rounded(age), maxAge.Duration())
+	default:
 		return 0, because(cutover.TooOld, "the data is %v old, wanted at most %v", rounded(age), maxAge.Duration())
 	}
 	return taken, ""
@@ -150,7 +158,7 @@ func (g *gateGauge) events(v float64, w time.Duration) int64 {
 
 // span is the time that the denominator's events fall in.
 func (g *gateGauge) span(w time.Duration) time.Duration {
-	if d := g.base().e.reach(w); d > 0 {
+	if d := g.base().e.with(g.rules).reach(w); d > 0 {
 		return d
 	}
 	return g.window.base // a rate without a range in its text or its name: a recording rule of some other name

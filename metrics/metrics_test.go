@@ -87,7 +87,7 @@ func TestToken(t *testing.T) {
 	rooms.Rooms[0].Prometheus.TokenFile, rooms.Rooms[0].Prometheus.CAFile = token, ca
 	m := mustNew(t, Config{Rooms: rooms})
 	ask := func(s *source) cutover.Reason {
-		_, why := s.ask(t.Context(), compose(nil, 0))
+		_, why := s.ask(t.Context(), nil, 0)
 		if strings.Contains(string(why), "secret") {
 			t.Errorf("a secret in %q", why)
 		}

@@ -16,8 +16,10 @@ import (
 type expr struct {
 	text      string // $room and $route are replaced, $window isn't
 	selectors []selector
+	ranges    []lookback    // of the selectors, in order
 	windows   int           // how many $windows lie upon one another: 2 for max_over_time(rate(x[$window])[$window:1s])
 	literal   time.Duration // the largest literal range, and all literal ranges of subqueries
+	above     time.Duration // the literal ranges of subqueries alone
 	counts    bool          // it counts events (increase) rather than telling a rate
 }
 
@@ -49,14 +51,37 @@ func parseExpr(query, room, route string) (*expr, error) {
 		return nil, fmt.Errorf("query %q: %w", query, err)
 	}
 	present := p.e.fresh()
-	for _, r := range p.ranges {
+	for _, r := range p.e.ranges {
 		if slices.Contains(present, r.of) {
-			p.e.literal, p.e.windows = max(p.e.literal, r.literal), max(p.e.windows, r.windows)
+			p.e.windows = max(p.e.windows, r.windows)
 		}
 	}
-	p.e.literal += p.literal
 	p.e.windows += p.windows
+	p.e.above = p.literal
+	p.e.literal = p.e.back(nil)
 	return p.e, nil
+}
+
+// back is the literal reach where rules tells how far back the data of recording rules goes.
+func (e *expr) back(rules map[string]time.Duration) time.Duration {
+	var most time.Duration
+	present := e.fresh()
+	for _, r := range e.ranges {
+		if slices.Contains(present, r.of) {
+			most = max(most, r.literal+max(r.rule, rules[r.of.name]))
+		}
+	}
+	return most + e.above
+}
+
+// with is the expression with its reach by what these recording rules say of themselves.
+func (e *expr) with(rules map[string]time.Duration) *expr {
+	if back := e.back(rules); back != e.literal {
+		of := *e
+		of.literal = back
+		return &of
+	}
+	return e
 }
 
 func fill(query string, with map[string]string) (string, error) {
@@ -112,7 +137,6 @@ type parser struct {
 	tokens  []token
 	i       int
 	e       *expr
-	ranges  []lookback
 	windows int           // of subqueries, which lie upon what they contain
 	literal time.Duration // of subqueries
 }
@@ -120,8 +144,9 @@ type parser struct {
 // lookback is how far back one selector reads.
 type lookback struct {
 	of      selector
-	literal time.Duration
-	windows int
+	literal time.Duration // written behind it
+	windows int           // 1: it is $window
+	rule    time.Duration // in its name, a recording rule's
 }
 
 func (p *parser) parse() error {
@@ -202,10 +227,10 @@ var ruleRange = regexp.MustCompile(`:.*?((?:\d+(?:ms|[smhdwy]))+)$`)
 // selector takes a selector whose name and matchers are read, with the ranges and shifts that follow.
 func (p *parser) selector(name, text string) error {
 	s := selector{text: text, name: name}
-	literal, windows := time.Duration(0), 0
+	r := lookback{}
 	if m := ruleRange.FindStringSubmatch(name); m != nil {
 		if d, err := model.ParseDuration(m[1]); err == nil {
-			literal = time.Duration(d)
+			r.rule = time.Duration(d)
 		}
 	}
 	if t := p.next(); t.kind == brackets && !strings.Contains(t.text, ":") {
@@ -214,7 +239,7 @@ func (p *parser) selector(name, text string) error {
 		if err != nil {
 			return err
 		}
-		literal, windows = literal+d, w
+		r.literal, r.windows = d, w
 	}
 	for p.i < len(p.tokens) {
 		words := p.shift()
@@ -223,7 +248,8 @@ func (p *parser) selector(name, text string) error {
 		}
 		s.shift += " " + words
 	}
-	p.ranges = append(p.ranges, lookback{s, literal, windows})
+	r.of = s
+	p.e.ranges = append(p.e.ranges, r)
 	p.e.selectors = append(p.e.selectors, s)
 	return nil
 }

@@ -20,6 +20,7 @@ import (
 //	                       one that nobody misses blind a gate.
 //	live                   of the instances that gave this metric now or lately and that service discovery still names, the
 //	                       part that answers scrapes
+//	ahead                  the moment of the newest data, where that lies in the future: see ahead
 //	now                    the source's clock
 const partLabel = "roomshift_part"
 
@@ -30,6 +31,7 @@ const (
 	partOf    = "of"
 	partAge   = "age"
 	partLive  = "live"
+	partAhead = "ahead"
 	partNow   = "now"
 )
 
@@ -44,8 +46,8 @@ type part struct {
 	base bool
 }
 
-// compose is the query that asks for all parts at once, with w in place of $window.
-func compose(parts []part, w time.Duration) string {
+// compose is the query that asks for all parts at once, with w in place of $window. future: also for data ahead of the clock.
+func compose(parts []part, w time.Duration, future bool) string {
 	b := &strings.Builder{}
 	add := func(name, text string) {
 		if b.Len() > 0 {
@@ -59,6 +61,9 @@ func compose(parts []part, w time.Duration) string {
 		for j, s := range p.e.fresh() {
 			mark := fmt.Sprintf("%s-%d-%d", p.name, i, j)
 			add(partAge+"-"+mark, fmt.Sprintf("quantile(%v, max by (job, instance) (timestamp(%s%s)))", 1-reporting, s.text, over(s.shift, w)))
+			if future && s.shift == "" {
+				add(partAhead+"-"+mark, ahead(s.text))
+			}
 			if p.base && s.shift == "" {
 				add(partLive+"-"+mark, live(s.text))
 			}
@@ -69,13 +74,21 @@ func compose(parts []part, w time.Duration) string {
 }
 
 // live is the part of s's instances that answer scrapes. An instance that doesn't has no series now; that it had some is
-// looked up at a few moments of the last hours, so that one that has been down for long still counts as missing.
+// looked up in the last minutes, and at a few moments of the last hours, so that one that has been down for long still counts
+// as missing.
 func live(s string) string {
-	known := make([]string, 0, 4)
-	for _, at := range []string{"", " offset 5m", " offset 1h", " offset 6h"} {
-		known = append(known, fmt.Sprintf("group by (job, instance) (%s%s)", s, at))
+	known := []string{fmt.Sprintf("group by (job, instance) (present_over_time(%s[5m]))", s)}
+	for _, at := range []string{"5m", "1h", "6h"} {
+		known = append(known, fmt.Sprintf("group by (job, instance) (%s offset %s)", s, at))
 	}
 	return "avg(up and on (job, instance) (" + strings.Join(known, " or ") + "))"
+}
+
+// ahead is the newest moment of s's data that the source's clock hasn't reached yet. Exporters may write their own timestamps
+// (honor_timestamps); one whose clock is 5 m fast hides each sample for 5 m, and then lets it look new. Prometheus takes no
+// data more than 10 m ahead.
+func ahead(s string) string {
+	return fmt.Sprintf("(max(timestamp(%s offset -10m)) or max(timestamp(%s offset -5m)))", s, s)
 }
 
 // answer is what one query brought, part by part.
@@ -152,9 +165,20 @@ func (a *answer) silent() cutover.Reason {
 	return ""
 }
 
-// age is how old data taken at the source's moment is.
+// age is how old data taken at the source's moment is. Where its stamps run ahead of the source's clock, it is older by that.
 func (a *answer) age(taken float64) cutover.T {
-	return cutover.T(math.Round((a.now - taken) * 1e9))
+	return cutover.T(math.Round((a.now-taken)*1e9)) + a.ahead()
+}
+
+// ahead is how far stamps run ahead of the source's clock. Less than a scrape shows in some answers only.
+func (a *answer) ahead() cutover.T {
+	most := 0.0
+	for _, s := range a.parts[partAhead] {
+		if !math.IsNaN(s.value) {
+			most = max(most, s.value-a.now)
+		}
+	}
+	return cutover.T(math.Round(most * 1e9))
 }
 
 // because is a reason with its words.

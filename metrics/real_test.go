@@ -1,7 +1,6 @@
 package metrics
 
 import (
-	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -15,7 +14,7 @@ import (
 func TestQueriesAreTaken(t *testing.T) {
 	m := mustNew(t, Config{Rooms: realRoomsYAML(t)})
 	for _, c := range queries {
-		_, why := m.all[0].ask(t.Context(), compose([]part{{partValue, mustExpr(t, c.query), true}}, 5*time.Second))
+		_, why := m.all[0].ask(t.Context(), []part{{partValue, mustExpr(t, c.query), true}}, 5*time.Second)
 		if why != "" && !strings.Contains(c.query, "offset $window") {
 			t.Errorf("%s: %s", c.query, why)
 		}
@@ -121,10 +120,9 @@ func TestRealSilence(t *testing.T) {
 	if s := home.sample(t.Context(), 0); s.Unknown != "" {
 		t.Errorf("home: %+v", s)
 	}
-	// One of two is silent, but nothing of a few minutes ago says that it ever had anything to tell: see TestRealMissing.
-	if s := all.sample(t.Context(), 0); s.Unknown != "" || math.IsNaN(s.Lo) {
-		t.Errorf("both: %+v", s)
-	}
+	await(t, "one of two is silent, and had data a moment ago", func() bool {
+		return strings.HasPrefix(string(all.sample(t.Context(), 0).Unknown), "no data: only 50 %")
+	})
 	real.targets["cloud"].refuse(false)
 	await(t, "the cloud is known again", func() bool { return cloud.sample(t.Context(), 0).Unknown == "" })
 }
@@ -238,32 +236,5 @@ func TestRealSeen(t *testing.T) {
 	// A window of 1 m over the few seconds that there are makes rates too low, but all in one proportion.
 	if n := rates[cloud]; err != nil || n <= 0 || math.Abs(rates[home]/n-3) > .15 || math.Abs(rates[www]/n-4) > .2 {
 		t.Errorf("rates %v, %v", rates, err)
-	}
-}
-
-func TestRealCheck(t *testing.T) {
-	rooms := realRoomsYAML(t)
-	rooms.Gates = []runbooks.Gate{
-		{Name: "errors", Each: true, Ratio: &runbooks.Ratio{Bad: `sum(rate(bad_total{room="$room"}[$window]))`, Of: `sum(rate(all_total{room="$room"}[$window]))`}},
-		{Name: "short", RoomNames: []string{"home"}, Query: `sum(rate(all_total[1500ms]))`},
-		{Name: "wrong", RoomNames: []string{"home"}, Query: `sum(rate(alll_total[1m]))`},
-		{Name: "split", RoomNames: []string{"home"}, Query: `two`},
-	}
-	m := mustNew(t, Config{Rooms: rooms, Gates: rooms.Gates})
-	var bad []string
-	for _, f := range m.Check(t.Context()) {
-		line := fmt.Sprintf("%s %s: %s | %s | %s", f.Check, f.Room, f.Seen, f.Want, f.Do)
-		if !f.OK {
-			bad = append(bad, line)
-		}
-		if f.OK == (f.Do != "") || f.Seen == "" || f.Want == "" {
-			t.Errorf("a finding without its parts: %s", line)
-		}
-	}
-	want := []string{"short home: value looks back 1.5s", "wrong home: no data", "has never had alll_total", "split home: not a number"}
-	for i, w := range want {
-		if len(bad) != len(want) || !strings.Contains(bad[i], w) {
-			t.Fatalf("findings:\n%s\nwanted, in order: %q", strings.Join(bad, "\n"), want)
-		}
 	}
 }

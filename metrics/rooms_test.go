@@ -40,11 +40,15 @@ type target struct {
 	began   time.Time
 	lines   map[string]string  // by metric with labels: its value
 	rates   map[string]float64 // by metric with labels: it counts so many in a second
+	stamped map[string]stamped // by metric with labels
 	refuses bool
 }
 
+// stamped is what a metric says at a moment, and of which moment it says that it is: an exporter may write its own timestamps.
+type stamped func(now time.Time) (value float64, at time.Time)
+
 func newTarget() *target {
-	g := &target{began: time.Now(), lines: map[string]string{}, rates: map[string]float64{}}
+	g := &target{began: time.Now(), lines: map[string]string{}, rates: map[string]float64{}, stamped: map[string]stamped{}}
 	g.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		g.mu.Lock()
 		defer g.mu.Unlock()
@@ -57,6 +61,10 @@ func newTarget() *target {
 		}
 		for name, rate := range g.rates {
 			fmt.Fprintf(w, "%s %.3f\n", name, rate*time.Since(g.began).Seconds())
+		}
+		for name, f := range g.stamped {
+			v, at := f(time.Now())
+			fmt.Fprintf(w, "%s %.3f %d\n", name, v, at.UnixMilli())
 		}
 	}))
 	return g
@@ -98,16 +106,20 @@ func (r *realRooms) start() (err error) {
 	home.rates[`gw_total{route="gw",served_by="home"}`], home.rates[`gw_total{route="gw",served_by="cloud"}`] = 270, 30
 	cloud.rates[`gw_total{route="gw",served_by="cloud"}`] = 100
 	home.rates[`fleet_total`], cloud.rates[`fleet_total`] = 1, 1
+	r.hard()
 	var targets []server.Target
 	for _, room := range []cutover.Room{"home", "cloud", "lost"} {
 		targets = append(targets, server.Target{Job: "app", Addr: r.targets[room].addr(), Labels: map[string]string{"room": room}})
 	}
+	targets = append(targets, server.Target{Job: "rare", Addr: r.targets["rare"].addr(), Scrape: 4 * realScrape, Labels: map[string]string{"room": "home"}})
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	if err := r.backfill(ctx); err != nil {
 		return err
 	}
-	r.prom, err = server.StartPrometheus(ctx, r.dir, server.PrometheusOptions{Scrape: realScrape, Targets: targets})
+	r.prom, err = server.StartPrometheus(ctx, r.dir, server.PrometheusOptions{
+		Scrape: realScrape, Targets: targets, Discovered: filepath.Join(r.dir, "targets.json"), Rules: hardRules,
+	})
 	return err
 }
 
@@ -145,10 +157,10 @@ func (r *realRooms) addr(t *testing.T) string {
 	}
 	rooms := twoRooms(r.prom.Addr, r.prom.Addr, 0)
 	m := mustNew(t, Config{Rooms: rooms})
-	parts := []part{{partValue, mustExpr(t, `min(min_over_time(up{room!="lost"}[3s])) * min(count_over_time(temperature[3s])) >= 5`), true}}
+	parts := []part{{partValue, mustExpr(t, `min(min_over_time(up{job="app",room!="lost"}[3s])) * min(count_over_time(temperature[3s])) >= 5`), true}}
 	deadline := time.Now().Add(30 * time.Second)
 	for tick := time.NewTicker(50 * time.Millisecond); ; <-tick.C {
-		a, why := m.all[0].ask(context.Background(), compose(parts, time.Second)) // also called when a test is over
+		a, why := m.all[0].ask(context.Background(), parts, time.Second) // also called when a test is over
 		if why == "" && len(a.parts[partValue]) == 1 {
 			tick.Stop()
 			return r.prom.Addr

@@ -52,6 +52,7 @@ type entering struct {
 type entered struct {
 	counts   map[cutover.Room]float64
 	empty    bool
+	idle     []string // labels that are no room's name, with nothing going there
 	from, at cutover.T
 	why      cutover.Reason
 }
@@ -139,7 +140,9 @@ func (ob *observer) concerns(g seenGauge, en *entering) bool {
 func (ob *observer) read(ctx context.Context, en *entering, cut cutover.T) *entered {
 	scrape := en.src.interval(ctx)
 	w := en.window.now(en.src.now(), cut, scrape, en.e.windows)
-	a, why := en.src.ask(ctx, compose([]part{{partValue, en.e, true}}, w))
+	parts := []part{{partValue, en.e, true}}
+	rules := en.src.rules(ctx, parts)
+	a, why := en.src.ask(ctx, parts, w)
 	if why != "" {
 		return &entered{why: why}
 	}
@@ -150,33 +153,34 @@ func (ob *observer) read(ctx context.Context, en *entering, cut cutover.T) *ente
 	if why != "" {
 		return &entered{why: why}
 	}
-	counts, why := ob.counts(a.parts[partValue], en.label)
+	counts, idle, why := ob.counts(a.parts[partValue], en.label)
 	if why != "" {
 		return &entered{why: why}
 	}
 	at := en.stamps.moment(taken, a.sent-a.age(taken), scrape)
-	return &entered{counts: counts, from: since(en.e, w, a.sent, at), at: at}
+	return &entered{counts: counts, idle: idle, from: since(en.e.with(rules), w, a.sent, at), at: at}
 }
 
 // counts is the series by serving room. A label that is no room's name makes the share unknowable, unless nothing goes there.
-func (ob *observer) counts(all []series, label model.LabelName) (map[cutover.Room]float64, cutover.Reason) {
-	counts := map[cutover.Room]float64{}
+func (ob *observer) counts(all []series, label model.LabelName) (counts map[cutover.Room]float64, idle []string, why cutover.Reason) {
+	counts = map[cutover.Room]float64{}
 	for _, s := range all {
 		room := cutover.Room(s.labels[label])
 		_, twice := counts[room]
 		switch {
 		case s.odd || math.IsNaN(s.value) || math.IsInf(s.value, 0) || s.value < 0:
-			return nil, because(cutover.NotNumber, "%s of %s is %v", label, room, s.value)
+			return nil, nil, because(cutover.NotNumber, "%s of %s is %v", label, room, s.value)
 		case !ob.rooms[room] && s.value == 0:
+			idle = append(idle, room)
 		case !ob.rooms[room]:
-			return nil, because("error", "%s=%q is no room of rooms.yaml", label, room)
+			return nil, nil, because("error", "%s=%q is no room of rooms.yaml", label, room)
 		case twice:
-			return nil, because(cutover.NotNumber, "two series say %s=%q; sum by (%s) makes one of them", label, room, label)
+			return nil, nil, because(cutover.NotNumber, "two series say %s=%q; sum by (%s) makes one of them", label, room, label)
 		default:
 			counts[room] = s.value
 		}
 	}
-	return counts, ""
+	return counts, idle, ""
 }
 
 // sample puts a seat's sample together. It is called with mu held.

@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/api"
@@ -31,11 +33,15 @@ type source struct {
 	now     func() cutover.T
 	timeOut time.Duration
 
+	noFuture atomic.Bool // it refuses negative offsets
+
 	reading sync.Mutex    // one goroutine at a time asks for the interval; the others go on with what is known
 	mu      sync.Mutex    // guards the rest
 	scrape  time.Duration // 0: not known yet
 	said    bool          // rooms.yaml says it
 	asked   cutover.T     // when it was last asked for
+
+	ruling ruleBook
 }
 
 func newSource(name string, p *runbooks.Prometheus, now func() cutover.T, timeOut time.Duration) (*source, error) {
@@ -84,8 +90,17 @@ func (b *bearer) RoundTrip(req *http.Request) (*http.Response, error) {
 // CloseIdleConnections lets the client be closed.
 func (b *bearer) CloseIdleConnections() { b.next.CloseIdleConnections() }
 
-// ask sends one composed query, bounded by the source's time-out.
-func (s *source) ask(ctx context.Context, query string) (*answer, cutover.Reason) {
+// ask asks for all parts in one query. A source that can't look ahead (Prometheus before 2.33) is asked without.
+func (s *source) ask(ctx context.Context, parts []part, w time.Duration) (*answer, cutover.Reason) {
+	a, why := s.query(ctx, compose(parts, w, !s.noFuture.Load()))
+	if strings.Contains(string(why), "negative offset is disabled") && !s.noFuture.Swap(true) {
+		return s.query(ctx, compose(parts, w, false))
+	}
+	return a, why
+}
+
+// query sends one composed query, bounded by the source's time-out.
+func (s *source) query(ctx context.Context, query string) (*answer, cutover.Reason) {
 	ctx, cancel := context.WithTimeout(ctx, s.timeOut)
 	defer cancel()
 	sent := s.now()
@@ -110,11 +125,14 @@ func (s *source) reason(ctx context.Context, err error) cutover.Reason {
 	case ctx.Err() != nil:
 		return because(cutover.NoAnswer, "%s didn't answer within %v", s.name, s.timeOut)
 	case errors.As(err, &e):
-		hint := ""
-		if strings.Contains(e.Msg, "got scalar") {
+		text, hint := e.Msg, ""
+		if said := (struct{ Error string }{}); json.Unmarshal([]byte(e.Detail), &said) == nil && said.Error != "" {
+			text += ": " + said.Error // of a 503, which says that the query took too long
+		}
+		if strings.Contains(text, "got scalar") {
 			hint = "; a query that is a plain number needs vector(…) around it"
 		}
-		return because("error", "%s: %s%s", s.name, short(e.Msg), hint)
+		return because("error", "%s: %s%s", s.name, short(text), hint)
 	default:
 		if u := (*url.Error)(nil); errors.As(err, &u) { // its own text begins with the whole address
 			err = u.Err

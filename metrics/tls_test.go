@@ -54,7 +54,7 @@ func TestTLS(t *testing.T) {
 		rooms := twoRooms(front.URL, front.URL, time.Second)
 		rooms.Rooms[0].Prometheus.TLS = c.words
 		m := mustNew(t, Config{Rooms: rooms})
-		if _, why := m.all[0].ask(t.Context(), compose(nil, 0)); !strings.Contains(string(why), c.says) || (why == "") != (c.says == "") {
+		if _, why := m.all[0].ask(t.Context(), nil, 0); !strings.Contains(string(why), c.says) || (why == "") != (c.says == "") {
 			t.Errorf("%s: %q, want %q", c.name, why, c.says)
 		}
 	}

@@ -89,7 +89,8 @@ func checkLive(c *cli.Context, io stdio, l *runbooks.Loaded) error {
 			fmt.Fprintf(io.err, "pair %s: the heartbeat table is there\n", name)
 		}
 	}
-	fs := append(r.findings(ctx), r.planFindings(ctx)...)
+	p, snap, problems, err := r.makePlan(ctx, "", "")
+	fs := append(r.findings(ctx, serving(p, snap)), planFindings(p, problems, err)...)
 	bad := 0
 	for _, f := range fs {
 		if !f.OK {
@@ -108,7 +109,7 @@ func checkLive(c *cli.Context, io stdio, l *runbooks.Loaded) error {
 }
 
 // findings reads everything readable: what seats hold, both masters of each pair, each query and probe once.
-func (r *realRooms) findings(ctx context.Context) []finding {
+func (r *realRooms) findings(ctx context.Context, serves func(cutover.Room) bool) []finding {
 	var fs []finding
 	for _, pl := range r.world.Planes {
 		held, err := pl.Medium.Read(ctx, pl.Seats)
@@ -120,16 +121,21 @@ func (r *realRooms) findings(ctx context.Context) []finding {
 			fs = append(fs, finding{Check: "seat " + h.Seat.String(), Room: pl.Room, Seen: h.Object + " = " + h.Value, OK: true})
 		}
 	}
+	beats := map[string]time.Duration{} // by pair, the slowest
 	for _, name := range sortedNames(r.rings) {
 		found, err := r.rings[name].Check(ctx)
 		if err != nil {
 			fs = append(fs, finding{Check: "pair " + name, Seen: err.Error(), Want: "both masters answer", Do: "mend the address, the account or its grants"})
 		}
 		for _, f := range found {
+			if d, ok := beatOf(f.Seen); ok && f.Check == "heartbeat" {
+				beats[name] = max(beats[name], d)
+			}
 			fs = append(fs, finding{Check: name + ": " + f.Check, Room: f.Room, Seen: f.Seen, Want: f.Wanted, Do: f.Do, OK: f.OK, Grant: own(f.Grant)})
 		}
 	}
-	for _, f := range r.metrics.Check(ctx) {
+	fs = append(fs, cutFindings(r.l.Book.Gates, beats)...)
+	for _, f := range r.metrics.Check(ctx, serves) {
 		fs = append(fs, finding{Check: f.Check, Room: f.Room, Seen: f.Seen, Want: f.Want, Do: f.Do, OK: f.OK})
 	}
 	return fs
@@ -152,10 +158,25 @@ func own(grants []string) []string {
 	return grantStatements()
 }
 
+// serving tells whether a room carries any share of any entry now; nil when that isn't known.
+func serving(p *cutover.Plan, s *cutover.Snapshot) func(cutover.Room) bool {
+	if p == nil || s == nil {
+		return nil
+	}
+	now := cutover.NewComposer(p).Compose(cutover.SeatShares(s.Held), s.Rates)
+	return func(room cutover.Room) bool {
+		for _, sh := range now.Entries {
+			if sh[room] > 0 {
+				return true
+			}
+		}
+		return now.All[room] > 0
+	}
+}
+
 // planFindings is what a plan over the live state says against the runbook: a settle that can't be reached, a rung that can't
 // reach minEvents, and whatever else a run would refuse.
-func (r *realRooms) planFindings(ctx context.Context) []finding {
-	p, _, problems, err := r.makePlan(ctx, "", "")
+func planFindings(p *cutover.Plan, problems []runbooks.Problem, err error) []finding {
 	if err != nil {
 		return []finding{{Check: "plan", Seen: err.Error(), Want: "a plan can be made", Do: "mend what can't be read, then look again"}}
 	}

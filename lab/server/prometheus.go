@@ -18,6 +18,9 @@ import (
 type PrometheusOptions struct {
 	Scrape  time.Duration // 0: 1 s
 	Targets []Target
+	// Discovered is a file of targets as file_sd reads it; "": none. Its targets come and go with what is written there.
+	Discovered string
+	Rules      string // text of a file of rules; "": none
 	// CertFile and KeyFile make it answer over TLS; CAFile is what its readiness is asked with. All or none.
 	CertFile, KeyFile, CAFile string
 	// Users maps a user's name to the bcrypt hash of the password; User and Password are one of them, for readiness.
@@ -31,6 +34,7 @@ type PrometheusOptions struct {
 type Target struct {
 	Job, Addr string // Addr is host:port; its metrics are at /metrics
 	Labels    map[string]string
+	Scrape    time.Duration // 0: as the others
 }
 
 // Prometheus is one Prometheus server.
@@ -57,7 +61,7 @@ func StartPrometheus(ctx context.Context, dir string, o PrometheusOptions) (*Pro
 		scheme = "https"
 	}
 	pr := &Prometheus{Addr: fmt.Sprintf("%s://127.0.0.1:%d", scheme, ports[0]), dir: dir, port: ports[0], o: o}
-	for name, text := range map[string]string{"prometheus.yml": o.config(), "web.yml": o.web()} {
+	for name, text := range map[string]string{"prometheus.yml": o.config(), "web.yml": o.web(), "rules.yml": o.Rules} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			return nil, err
 		}
@@ -148,10 +152,21 @@ func (pr *Prometheus) Thaw() error { return pr.p.Signal(syscall.SIGCONT) }
 // config is prometheus.yml. Prometheus holds scrape timeouts to the interval.
 func (o PrometheusOptions) config() string {
 	b := &strings.Builder{}
-	fmt.Fprintf(b, "global:\n  scrape_interval: %s\n  scrape_timeout: %s\nscrape_configs:\n", ms(o.Scrape), ms(o.Scrape))
+	fmt.Fprintf(b, "global:\n  scrape_interval: %s\n  scrape_timeout: %s\n", ms(o.Scrape), ms(o.Scrape))
+	if o.Rules != "" {
+		b.WriteString("rule_files: [rules.yml]\n")
+	}
+	b.WriteString("scrape_configs:\n")
+	if o.Discovered != "" {
+		fmt.Fprintf(b, "- job_name: discovered\n  file_sd_configs:\n  - files: [%q]\n", o.Discovered)
+	}
 	for i, t := range o.Targets {
 		// One scrape config per target: several targets of a job may then carry different labels in a fixed order.
-		fmt.Fprintf(b, "- job_name: %q\n  static_configs:\n  - targets: [%q]\n    labels:\n      job: %q\n", fmt.Sprintf("%s-%d", t.Job, i), t.Addr, t.Job)
+		fmt.Fprintf(b, "- job_name: %q\n", fmt.Sprintf("%s-%d", t.Job, i))
+		if t.Scrape > 0 {
+			fmt.Fprintf(b, "  scrape_interval: %s\n", ms(t.Scrape))
+		}
+		fmt.Fprintf(b, "  static_configs:\n  - targets: [%q]\n    labels:\n      job: %q\n", t.Addr, t.Job)
 		names := make([]string, 0, len(t.Labels))
 		for name := range t.Labels {
 			names = append(names, name)
