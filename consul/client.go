@@ -130,11 +130,17 @@ func (e *cleaned) Error() string { return e.text }
 // Is finds sentinels only: nothing is unwrapped whose text holds the token.
 func (e *cleaned) Is(target error) bool { return errors.Is(e.err, target) }
 
-// Plane is a plane of number keys in this client's Consul with the limits that Consul has. place is the lock's place, room
-// the room whose Consul it is, "" when one serves all. It is served as soon as it is written: consumers watch.
-func (c *Client) Plane(name string, room cutover.Room, place string, keys *NumberKeys) cutover.Plane {
+// SeatMedium is a medium of this package: it knows its seats.
+type SeatMedium interface {
+	cutover.Medium
+	Seats() []cutover.Seat
+}
+
+// Plane is a plane of this client's Consul with the limits that Consul has. place is the lock's place, room the room whose Consul it is,
+// "" when one serves all. What is written is served at once: consumers watch.
+func (c *Client) Plane(name string, room cutover.Room, place string, m SeatMedium) cutover.Plane {
 	return cutover.Plane{
-		Name: name, Aspect: cutover.Split, Room: room, Place: place, Medium: keys, Seats: keys.Seats(),
+		Name: name, Aspect: cutover.Split, Room: room, Place: place, Medium: m, Seats: m.Seats(),
 		MaxChanges: MaxChanges, Workers: 4, TimeOut: cutover.T(c.timeOut), Lateness: Lateness,
 		HasCAS: true, FencedByServer: true,
 	}

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/hashicorp/consul/api"
+
 	"roomshift/cutover"
 )
 
@@ -118,14 +120,14 @@ func (n *NumberKeys) Read(ctx context.Context, seats []cutover.Seat) ([]cutover.
 		s := n.seats[seat]
 		pair := found[s.Key]
 		if pair == nil {
-			return nil, n.wrong(s, fmt.Errorf("nothing, want a whole number from 0 to %d: write what the gateways take for granted", s.most()))
+			return nil, n.wrong(s.Key, fmt.Errorf("nothing, want a whole number from 0 to %d: write what the gateways take for granted", s.most()))
 		}
 		at, err := find(pair.Value, s.Field)
 		if err == nil {
 			held[i].Weights, err = s.weigh(at.number)
 		}
 		if err != nil {
-			return nil, n.wrong(s, err)
+			return nil, n.wrong(s.Key, err)
 		}
 		held[i].Seat, held[i].Plane, held[i].Object, held[i].Value = seat, n.plane, s.Key, at.number
 		held[i].Version, held[i].Born, held[i].Live = versionOf(pair, at).String(), pair.CreateIndex, true
@@ -134,8 +136,33 @@ func (n *NumberKeys) Read(ctx context.Context, seats []cutover.Seat) ([]cutover.
 }
 
 // wrong says what was seen at a key. It names the seat too, which is what people wrote.
-func (n *NumberKeys) wrong(s *scale, seen error) error {
-	return n.client.clean(fmt.Errorf("%v: key %s in consul of %s holds %w", s.seat, s.Key, n.client.name, seen))
+func (n *NumberKeys) wrong(key string, seen error) error {
+	return n.client.clean(fmt.Errorf("%v: key %s in consul of %s holds %w", n.keys[key].seat, key, n.client.name, seen))
+}
+
+func (n *NumberKeys) problem() error { return n.bad }
+
+func (n *NumberKeys) takes(key, value string) error {
+	s := n.keys[key]
+	if s == nil {
+		return fmt.Errorf("isn't one of plane %s", n.plane)
+	}
+	if _, err := s.weigh(value); err != nil {
+		return fmt.Errorf("would hold %w", err)
+	}
+	return nil
+}
+
+func (n *NumberKeys) value(key string, pair *api.KVPair) (string, version, error) {
+	at, err := find(pair.Value, n.keys[key].Field)
+	if err != nil {
+		return "", version{}, err
+	}
+	return at.number, versionOf(pair, at), nil
+}
+
+func (n *NumberKeys) holding(_ string, v version, value string) ([]byte, version, error) {
+	return v.spot.with(value), v, nil
 }
 
 // weigh turns a canonical number into a share.

@@ -23,7 +23,7 @@ import (
 // The tests use one real Consul with ACLs, and a token that may do no more than Policy says for a prefix of keys.
 var (
 	real  *server.Consul
-	rules = consul.Policy("roomshift") + `key_prefix "gateway/" { policy = "write" }` + "\n" + serviceRules
+	rules = consul.Policy("roomshift") + `key_prefix "gateway/" { policy = "write" }` + "\n" + `key_prefix "upstreams/" { policy = "write" }` + "\n" + serviceRules
 	rooms = [2]cutover.Room{"home", "cloud"}
 )
 

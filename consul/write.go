@@ -18,7 +18,26 @@ import (
 // A key that holds Before in another version (somebody changed the bytes beside the number, or rewrote it) is failed, with
 // that version in the outcome: the same change goes through with it, and keeps the other bytes as they are now.
 func (n *NumberKeys) Write(ctx context.Context, f cutover.Fence, changes []cutover.Change) []cutover.Outcome {
-	w := &write{keys: n, fence: f, changes: changes, outs: make([]cutover.Outcome, len(changes)), versions: make([]version, len(changes))}
+	return writeKeys(ctx, n.client, n, f, changes)
+}
+
+// keyed is a medium whose objects are keys, as far as writing needs to know it.
+type keyed interface {
+	// problem is what is wrong with the medium's own specs.
+	problem() error
+	// takes says why this key is none of the medium's, or can't hold the value.
+	takes(key, value string) error
+	// value is the canonical value at a key, with the version that keeps everything else there. The error says what was seen.
+	value(key string, pair *api.KVPair) (string, version, error)
+	// holding is the version's content with another value in it: the bytes to write, and the version without its new index.
+	holding(key string, v version, value string) ([]byte, version, error)
+	// wrong says what was seen at a key.
+	wrong(key string, seen error) error
+}
+
+// writeKeys is Write of a medium of keys.
+func writeKeys(ctx context.Context, c *Client, m keyed, f cutover.Fence, changes []cutover.Change) []cutover.Outcome {
+	w := &write{client: c, keys: m, fence: f, changes: changes, outs: make([]cutover.Outcome, len(changes)), versions: make([]version, len(changes))}
 	if err := w.prepare(ctx); err != nil {
 		return w.allFailed(err)
 	}
@@ -30,7 +49,8 @@ func (n *NumberKeys) Write(ctx context.Context, f cutover.Fence, changes []cutov
 
 // write is one request of a plane at work.
 type write struct {
-	keys     *NumberKeys
+	client   *Client
+	keys     keyed
 	fence    cutover.Fence
 	changes  []cutover.Change
 	versions []version
@@ -47,26 +67,24 @@ func (w *write) allFailed(err error) []cutover.Outcome {
 
 // prepare checks the changes and finds their versions.
 func (w *write) prepare(ctx context.Context) error {
-	n := w.keys
-	if n.bad != nil {
-		return n.bad
+	if err := w.keys.problem(); err != nil {
+		return err
 	}
 	if len(w.changes) > MaxChanges {
-		return fmt.Errorf("%d changes in one request to consul of %s, want at most %d: not sent", len(w.changes), n.client.name, MaxChanges)
+		return fmt.Errorf("%d changes in one request to consul of %s, want at most %d: not sent", len(w.changes), w.client.name, MaxChanges)
 	}
 	if w.fence.Session == "" || w.fence.Key == "" {
-		return fmt.Errorf("write to consul of %s without the session and key of its lock: %w", n.client.name, cutover.ErrLeaseLost)
+		return fmt.Errorf("write to consul of %s without the session and key of its lock: %w", w.client.name, cutover.ErrLeaseLost)
 	}
 	seen := map[string]bool{}
 	var unknown []string
 	for i, c := range w.changes {
-		s := n.keys[c.Object]
-		if s == nil || seen[c.Object] {
-			return fmt.Errorf("key %s isn't one of plane %s, or is written twice in one request: not sent", c.Object, n.plane)
+		if seen[c.Object] {
+			return fmt.Errorf("key %s is written twice in one request: not sent", c.Object)
 		}
 		seen[c.Object] = true
-		if _, err := s.weigh(c.After); err != nil {
-			return fmt.Errorf("key %s would hold %w: not sent", c.Object, err)
+		if err := w.keys.takes(c.Object, c.After); err != nil {
+			return fmt.Errorf("key %s %w: not sent", c.Object, err)
 		}
 		if c.Version == "" {
 			unknown = append(unknown, c.Object)
@@ -86,7 +104,7 @@ func (w *write) prepare(ctx context.Context) error {
 
 // lookFirst finds the versions of changes that know the value before only. One that holds something else is settled here.
 func (w *write) lookFirst(ctx context.Context, keys []string) error {
-	found, err := w.keys.client.get(ctx, keys)
+	found, err := w.client.get(ctx, keys)
 	if err != nil {
 		return fmt.Errorf("not sent: %w", err)
 	}
@@ -129,25 +147,23 @@ func (w *write) settled() bool {
 
 // compare says what a key that was read means for a change. Failed: it holds Before, in the version returned.
 func (w *write) compare(c cutover.Change, pair *api.KVPair) (cutover.Outcome, version) {
-	s := w.keys.keys[c.Object]
 	if pair == nil {
-		return cutover.Outcome{What: cutover.Foreign, Gone: true, Err: w.keys.wrong(s, fmt.Errorf("nothing: somebody deleted it"))}, version{}
+		return cutover.Outcome{What: cutover.Foreign, Gone: true, Err: w.keys.wrong(c.Object, fmt.Errorf("nothing: somebody deleted it"))}, version{}
 	}
-	at, err := find(pair.Value, s.Field)
+	value, v, err := w.keys.value(c.Object, pair)
 	if err != nil { // no version: a write with one would take what is there for ours
-		return cutover.Outcome{What: cutover.Foreign, Found: err.Error(), Err: w.keys.wrong(s, err)}, version{}
+		return cutover.Outcome{What: cutover.Foreign, Found: err.Error(), Err: w.keys.wrong(c.Object, err)}, version{}
 	}
-	v := versionOf(pair, at)
-	o := cutover.Outcome{Found: at.number, Version: v.String()}
-	switch at.number {
+	o := cutover.Outcome{Found: value, Version: v.String()}
+	switch value {
 	case c.After:
 		return cutover.Outcome{What: cutover.Done, Version: v.String()}, v
 	case c.Before:
 		o.What = cutover.Failed
-		o.Err = w.keys.wrong(s, fmt.Errorf("%s as before, in a newer version", at.number))
+		o.Err = w.keys.wrong(c.Object, fmt.Errorf("%s as before, in a newer version", value))
 	default:
 		o.What = cutover.Foreign
-		o.Err = w.keys.wrong(s, fmt.Errorf("%s, want %s before %s is written", at.number, c.Before, c.After))
+		o.Err = w.keys.wrong(c.Object, fmt.Errorf("%s, want %s before %s is written", value, c.Before, c.After))
 	}
 	return o, v
 }
@@ -160,16 +176,20 @@ func (w *write) send(ctx context.Context) {
 		if w.outs[i].What == cutover.Done {
 			continue
 		}
-		v := w.versions[i]
-		w.ops = append(w.ops, &api.TxnOp{KV: &api.KVTxnOp{Verb: api.KVCAS, Key: c.Object, Value: v.spot.with(c.After), Flags: v.flags,
-			Index: v.index}})
+		bytes, v, err := w.keys.holding(c.Object, w.versions[i], c.After)
+		if err != nil {
+			w.unsent(i, err)
+			return
+		}
+		w.ops = append(w.ops, &api.TxnOp{KV: &api.KVTxnOp{Verb: api.KVCAS, Key: c.Object, Value: bytes, Flags: v.flags, Index: v.index}})
+		w.versions[i] = v
 		sent = append(sent, i)
 	}
 	act := fmt.Sprintf("write %s", w.changes[sent[0]].Object)
 	if len(sent) > 1 {
 		act = fmt.Sprintf("write %d keys", len(sent))
 	}
-	answer, ok, what, retry, err := w.keys.client.txn(ctx, act, w.ops)
+	answer, ok, what, retry, err := w.client.txn(ctx, act, w.ops)
 	if err != nil {
 		for _, i := range sent {
 			w.outs[i] = cutover.Outcome{What: what, RetryAfter: retry, Err: err}
@@ -196,7 +216,7 @@ func (w *write) carriedOut(sent []int, results api.TxnResults) {
 		v.index = index[w.changes[i].Object]
 		if v.index == 0 { // carried out, but this answer can't be used for the next compare-and-set
 			w.outs[i] = cutover.Outcome{What: cutover.Unknown, Err: fmt.Errorf("key %s in consul of %s: %w: the answer lacks its index",
-				w.changes[i].Object, w.keys.client.name, cutover.ErrOutcomeUnknown)}
+				w.changes[i].Object, w.client.name, cutover.ErrOutcomeUnknown)}
 			continue
 		}
 		w.outs[i] = cutover.Outcome{What: cutover.Done, Version: v.String()}
@@ -205,7 +225,7 @@ func (w *write) carriedOut(sent []int, results api.TxnResults) {
 
 // rolledBack: nothing was written. Says of each change why.
 func (w *write) rolledBack(ctx context.Context, sent []int, errs api.TxnErrors) {
-	c := w.keys.client
+	c := w.client
 	why := map[int]string{}
 	var first error
 	for _, e := range errs {
@@ -245,7 +265,21 @@ func (w *write) rolledBack(ctx context.Context, sent []int, errs api.TxnErrors) 
 
 func (w *write) fail(sent []int, err error) {
 	for _, i := range sent {
-		w.outs[i] = cutover.Outcome{What: cutover.Failed, Err: w.keys.client.clean(err)}
+		w.outs[i] = cutover.Outcome{What: cutover.Failed, Err: w.client.clean(err)}
+	}
+}
+
+// unsent: one change can't be made, so none of the request is.
+func (w *write) unsent(bad int, why error) {
+	for i, c := range w.changes {
+		if w.outs[i].What == cutover.Done {
+			continue
+		}
+		err := fmt.Errorf("key %s: not sent beside %s", c.Object, w.changes[bad].Object)
+		if i == bad {
+			err = fmt.Errorf("key %s %w: not sent", c.Object, why)
+		}
+		w.outs[i] = cutover.Outcome{What: cutover.Failed, Err: err}
 	}
 }
 
