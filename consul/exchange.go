@@ -32,6 +32,7 @@ type exchange struct {
 	retryAfter cutover.T
 	header     http.Header // of the answer
 	datacenter string      // asked for in place of the client's own, "" none
+	agent      string      // host:port of the agent that is asked about itself, in place of the client's server; "" none
 }
 
 type exchangeKey struct{}
@@ -58,13 +59,18 @@ type pin struct {
 // RoundTrip is http.RoundTripper's.
 func (p *pin) RoundTrip(r *http.Request) (*http.Response, error) {
 	r = r.Clone(r.Context())
-	r.URL.Scheme, r.URL.Host, r.Host = p.addr.Scheme, p.addr.Host, p.addr.Host
+	x, ok := r.Context().Value(exchangeKey{}).(*exchange)
+	host := p.addr.Host
+	if ok && x.agent != "" {
+		host = x.agent
+	}
+	r.URL.Scheme, r.URL.Host, r.Host = p.addr.Scheme, host, host
 	q := r.URL.Query()
 	q.Del("ns")
 	q.Del("partition")
 	q.Del("dc")
-	x, ok := r.Context().Value(exchangeKey{}).(*exchange)
 	switch {
+	case ok && x.agent != "": // it knows itself alone
 	case ok && x.datacenter != "":
 		q.Set("dc", x.datacenter)
 	case p.client.datacenter != "":

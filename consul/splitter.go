@@ -102,7 +102,7 @@ func (s *SplitterSpec) names(room cutover.Room, service, subset string) bool {
 
 func (s *SplitterSpec) rooms() []cutover.Room { return sortedKeys(s.Rooms) }
 
-// value is the weights of the rooms' legs, canonical: "cloud=5.00 home=95.00", in order of the rooms' names.
+// value is the weights of the rooms' legs, canonical: "cloud=5.00,home=95.00", in order of the rooms' names.
 func (e *splitter) value() string {
 	parts := map[cutover.Room]int{}
 	for _, l := range e.legs {
@@ -118,7 +118,7 @@ func legsText(parts map[cutover.Room]int) string {
 	for _, room := range sortedKeys(parts) {
 		words = append(words, room+"="+percents(parts[room]))
 	}
-	return strings.Join(words, " ")
+	return strings.Join(words, ",")
 }
 
 // percents is hundredths of a percent with both decimals.
@@ -129,7 +129,7 @@ func parseLegs(value string) (map[cutover.Room]int, error) {
 	bad := fmt.Errorf("%s, want ROOM=PERCENT with two decimals for each room that a leg leads to", shown(value))
 	parts := map[cutover.Room]int{}
 	sum := 0
-	for word := range strings.SplitSeq(value, " ") {
+	for word := range strings.SplitSeq(value, ",") {
 		i := strings.LastIndexByte(word, '=')
 		if i <= 0 {
 			return nil, bad

@@ -117,6 +117,10 @@ func (r *realRooms) findings(ctx context.Context, serves func(cutover.Room) bool
 			fs = append(fs, r.unreadable(pl.Name, pl.Room, err))
 			continue
 		}
+		if own := ownedFindings(&pl, held); own != nil {
+			fs = append(fs, own...)
+			continue
+		}
 		for _, h := range held {
 			fs = append(fs, finding{Check: "seat " + h.Seat.String(), Room: pl.Room, Seen: h.Object + " = " + h.Value, OK: true})
 		}

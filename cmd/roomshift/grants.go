@@ -40,13 +40,13 @@ func accounts(rooms *runbooks.Rooms) []account {
 	return out
 }
 
-// policyLines is the policy of the token for a room's Consul: a lock, claims, and the numbers that are written there.
+// policyLines is the policy of the token for a room's Consul: a lock, claims, and what is written there.
 func policyLines(rooms *runbooks.Rooms, room string) []string {
 	var keys []string
 	for _, spec := range keysIn(rooms, room) {
 		keys = append(keys, spec.Key)
 	}
-	return strings.Split(strings.TrimSpace(consul.Policy(rooms.Control.Prefix, keys...)), "\n")
+	return append(strings.Split(strings.TrimSpace(consul.Policy(rooms.Control.Prefix, keys...)), "\n"), serviceRights(rooms, room)...)
 }
 
 // grantUser stands for the account in statements; where roomshift runs, only its owner knows.

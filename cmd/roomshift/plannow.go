@@ -135,6 +135,9 @@ func howWritten(p *cutover.Plan, r *cutover.RoutePlan, seats []cutover.Seat, pla
 		if !pl.HasCAS {
 			text = "no compare-and-set"
 		}
+		if own := ownedText(p, seats, pl); own != "" {
+			text = own
+		}
 		if !slices.Contains(how, text) {
 			how = append(how, text)
 		}

@@ -36,7 +36,7 @@ type realRooms struct {
 func wire(l *runbooks.Loaded, clk *clock) (*realRooms, error) {
 	r := &realRooms{l: l, clock: clk, consuls: map[string]*consul.Client{}, rings: dbsync.Rings{}}
 	r.world.Clock = clk
-	for _, build := range []func() error{r.wireConsuls, r.wirePairs, r.wireMetrics} {
+	for _, build := range []func() error{r.wireConsuls, r.wireServices, r.wirePairs, r.wireMetrics} {
 		if err := build(); err != nil {
 			r.Close()
 			return nil, err

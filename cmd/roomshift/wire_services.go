@@ -1,0 +1,146 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+
+	"roomshift/consul"
+	"roomshift/cutover"
+	"roomshift/runbooks"
+)
+
+// wireServices makes, for each room's Consul, a plane of the services' weights and one of the splitters that are there.
+func (r *realRooms) wireServices() error {
+	rooms := r.l.Rooms
+	for i := range rooms.Rooms {
+		room := &rooms.Rooms[i]
+		client := r.consuls[room.Name]
+		if client == nil {
+			continue
+		}
+		place := "consul." + room.Name
+		if specs := servicesIn(rooms, room.Name); len(specs) > 0 {
+			name := "services." + room.Name
+			s := client.Services(name, specs, consul.ServicesOptions{Rooms: signsOf(rooms), Here: room.Name, AgentsPort: room.AgentsPort})
+			r.world.Planes = append(r.world.Planes, client.ServicesPlane(name, room.Name, place, s))
+		}
+		if specs := splittersIn(rooms, room.Name); len(specs) > 0 {
+			name := "splitters." + room.Name
+			s := client.Splitters(name, specs)
+			r.world.Planes = append(r.world.Planes, client.SplittersPlane(name, room.Name, place, s))
+		}
+	}
+	return nil
+}
+
+// seatIn is the seat of a route in this room's Consul: a seat is written through its own; what stands once for all is the control room's.
+func seatIn(rooms *runbooks.Rooms, rt *runbooks.Route, room string) (cutover.Seat, bool) {
+	switch {
+	case slices.Contains(rt.Seats, room):
+		return cutover.Seat{Route: rt.Name, At: room}, true
+	case len(rt.Seats) == 0 && room == rooms.Control.Room:
+		return cutover.Seat{Route: rt.Name}, true
+	}
+	return cutover.Seat{}, false
+}
+
+func servicesIn(rooms *runbooks.Rooms, room string) map[cutover.Seat]consul.ServiceSpec {
+	specs := map[cutover.Seat]consul.ServiceSpec{}
+	for i := range rooms.Routes {
+		rt := &rooms.Routes[i]
+		if seat, ok := seatIn(rooms, rt, room); ok && rt.Medium == runbooks.MediumService {
+			specs[seat] = consul.ServiceSpec{Service: rt.Service, Consumer: rt.Consumer}
+		}
+	}
+	return specs
+}
+
+func splittersIn(rooms *runbooks.Rooms, room string) map[cutover.Seat]consul.SplitterSpec {
+	words := map[cutover.Room][]string{}
+	for _, s := range signsOf(rooms) {
+		words[s.Room] = s.Words
+	}
+	specs := map[cutover.Seat]consul.SplitterSpec{}
+	for i := range rooms.Routes {
+		rt := &rooms.Routes[i]
+		if seat, ok := seatIn(rooms, rt, room); ok && rt.Medium == runbooks.MediumSplitter {
+			specs[seat] = consul.SplitterSpec{Service: rt.Service, Rooms: words}
+		}
+	}
+	return specs
+}
+
+// signsOf says by what instances and legs are known to be a room's: the room's networks, its name, and its datacenter's.
+func signsOf(rooms *runbooks.Rooms) []consul.RoomSigns {
+	var signs []consul.RoomSigns
+	for i := range rooms.Rooms {
+		room := &rooms.Rooms[i]
+		s := consul.RoomSigns{Room: room.Name, Words: []string{room.Name}}
+		if room.Consul != nil && room.Consul.Datacenter != "" && room.Consul.Datacenter != room.Name {
+			s.Words = append(s.Words, room.Consul.Datacenter)
+		}
+		for _, a := range room.Addresses {
+			if n, err := netip.ParsePrefix(a.CIDR); err == nil {
+				s.Networks = append(s.Networks, n)
+			}
+		}
+		signs = append(signs, s)
+	}
+	return signs
+}
+
+// serviceRights are the lines of a policy for what these two media write in a room's Consul.
+func serviceRights(rooms *runbooks.Rooms, room string) []string {
+	var services, splitters []string
+	for _, s := range servicesIn(rooms, room) {
+		services = append(services, s.Service)
+	}
+	for _, s := range splittersIn(rooms, room) {
+		splitters = append(splitters, s.Service)
+	}
+	return consul.ServicePolicy(services, splitters)
+}
+
+// ownedFindings is, for a plane whose objects have owners, a line for each seat and room in place of one for each object. A direct write
+// that an owner would undo is no finding of its own: the plan says it.
+func ownedFindings(pl *cutover.Plane, held []cutover.Held) []finding {
+	m, ok := pl.Medium.(*consul.Services)
+	if !ok {
+		return nil
+	}
+	var fs []finding
+	for _, o := range m.Ownership(held) {
+		fs = append(fs, finding{Check: "seat " + o.Seat.String(), Room: pl.Room, Seen: o.String(), OK: true})
+	}
+	return fs
+}
+
+// ownedText says for plan by whom a route's objects are written, "" where that makes no difference.
+func ownedText(p *cutover.Plan, seats []cutover.Seat, pl *cutover.Plane) string {
+	m, ok := pl.Medium.(*consul.Services)
+	if !ok {
+		return ""
+	}
+	var held []cutover.Held
+	for _, h := range p.Held {
+		if h.Plane == pl.Name && slices.Contains(seats, h.Seat) {
+			held = append(held, h)
+		}
+	}
+	owners := map[string]int{}
+	for _, o := range m.Ownership(held) {
+		for who, n := range o.Owners {
+			owners[who] += n
+		}
+	}
+	text := ""
+	for i, who := range slices.Sorted(maps.Keys(owners)) {
+		if i > 0 {
+			text += ", "
+		}
+		text += fmt.Sprintf("%d %s", owners[who], who)
+	}
+	return text
+}
