@@ -42,12 +42,15 @@ type ringView struct {
 	sides [2]side
 	same  bool      // both DSNs lead to one server
 	alive [2]string // why a side can't be shown to hear from its source, "" it heard
+	state [2]string // each side's transactions, the fenced side's read first
+	// only is what only the fenced side has, coming what it hasn't yet, gone what of that the writer has purged; "" nothing.
+	only, coming, gone string
 }
 
 // checks are in the order in which a person would look: what makes the later ones meaningless comes first.
 var checks = []func(ringView) []Finding{
-	checkIdentity, checkRing, checkWriter, checkThreads, checkDelay, checkUntil, checkAlive, checkHeartbeat,
-	checkGTID, checkSets, checkLog, checkFilters, checkSkipping, checkTable,
+	checkIdentity, checkRing, checkWriter, checkThreads, checkDelay, checkUntil, checkAlive, checkHeartbeat, checkRetries,
+	checkGTID, checkSets, checkLog, checkFilters, checkSkipping, checkSemiSync, checkTable,
 }
 
 // Check reads everything about the pair that a shift rests on, writes nothing, and judges it; it takes up to twice the
@@ -66,7 +69,7 @@ func (r *Ring) Check(ctx context.Context) ([]Finding, error) {
 		return found, ctx.Err()
 	}
 	if err := r.deeper(ctx, &v); err != nil {
-		return append(found, Finding{Check: "answers", Wanted: "an answer to every question"}.refused(err, "look at the master and at roomshift's account on it")), ctx.Err()
+		return append(found, Finding{Check: "answers", Wanted: "an answer to every question"}.refused(err, v.sides[0].d, "look at the master and at roomshift's account on it")), ctx.Err()
 	}
 	for _, check := range checks {
 		found = append(found, check(v)...)
@@ -77,20 +80,30 @@ func (r *Ring) Check(ctx context.Context) ([]Finding, error) {
 func answers(r *Ring, v ringView, errs [2]error) (found []Finding, ok bool) {
 	ok = true
 	for i, n := range r.nodes {
-		f := Finding{Check: "answers", Room: n.room, Seen: v.sides[i].version.String(), Wanted: "MariaDB 10.6 or later", OK: true}
+		f := Finding{Check: "answers", Room: n.room, Seen: v.sides[i].version.String(), Wanted: supportedVersions, OK: true}
 		if err := errs[i]; err != nil {
-			f, ok = f.refused(err, "look at the address "+n.addr+", the server and roomshift's account on it"), false
+			f, ok = f.refused(err, v.sides[i].d, "look at the address "+n.addr+", the server and roomshift's account on it"), false
 		}
 		found = append(found, f)
 	}
-	return found, ok
+	if !ok {
+		return found, false
+	}
+	a, b := v.sides[0], v.sides[1]
+	f := Finding{Check: "engines", Seen: a.version.String() + " in " + a.room + ", " + b.version.String() + " in " + b.room,
+		Wanted: "one engine, in one series", OK: true}
+	if err := samePair(a.version, b.version); err != nil {
+		f.OK = false
+		f.Do = "bring both to one series: MariaDB and MySQL can't read each other's GTIDs, and a newer series isn't made to be read by an older one"
+	}
+	return append(found, f), f.OK
 }
 
-// refused is f for a master that gave no answer because of err.
-func (f Finding) refused(err error, do string) Finding {
+// refused is f for a master that gave no answer because of err; d is its dialect, nil: not known.
+func (f Finding) refused(err error, d *dialect, do string) Finding {
 	f.OK, f.Seen, f.Do = false, err.Error(), do
-	if lacksRight(err) {
-		f.Do, f.Grant = "give roomshift's account its rights", Grants
+	if lacksRight(err) && d != nil {
+		f.Do, f.Grant = "give roomshift's account its rights", d.grants
 	}
 	return f
 }
@@ -105,15 +118,17 @@ func (r *Ring) deeper(ctx context.Context, v *ringView) error {
 	if v.same {
 		return nil // nothing else is worth a question
 	}
-	for _, i := range v.fencedFirst() {
+	order := v.fencedFirst()
+	for _, i := range order {
 		n := r.nodes[i]
-		var state string
 		if err := n.bounded(ctx, r.timeout, func(ctx context.Context) error {
-			return n.db.QueryRowContext(ctx, "SELECT @@gtid_binlog_state").Scan(&state)
+			return n.db.QueryRowContext(ctx, "SELECT "+v.sides[i].d.state).Scan(&v.state[i])
 		}); err != nil {
 			return err
 		}
-		v.sides[i].vars["gtid_binlog_state"] = state
+	}
+	if err := r.compare(ctx, v, order[0], order[1]); err != nil {
+		return err
 	}
 	var both sync.WaitGroup
 	var errs [2]error

@@ -3,6 +3,7 @@ package dbsync
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"time"
 )
 
@@ -43,7 +44,7 @@ func (n *node) hears(ctx context.Context, timeout time.Duration, s side) (string
 				return err
 			}
 			defer conn.Close()
-			status, err = ask(ctx, conn, replicaStatus)
+			status, err = s.d.askStatus(ctx, conn)
 			return err
 		}); err != nil {
 			return "", err
@@ -64,7 +65,7 @@ func (n *node) hears(ctx context.Context, timeout time.Duration, s side) (string
 
 // heard tells whether anything came over a channel between two looks at it.
 func heard(before, after row) bool {
-	for _, c := range []string{"Slave_received_heartbeats", "Read_Master_Log_Pos", "Master_Log_File", "Gtid_IO_Pos"} {
+	for _, c := range []string{"Slave_received_heartbeats", "Read_Master_Log_Pos", "Master_Log_File", "Gtid_IO_Pos", "Retrieved_Gtid_Set"} {
 		if before[c] != after[c] {
 			return true
 		}
@@ -84,6 +85,31 @@ func checkHeartbeat(v ringView) []Finding {
 		if p == 0 {
 			seen = "none"
 		}
-		return seen, "STOP SLAVE; CHANGE MASTER TO MASTER_HEARTBEAT_PERIOD=1; START SLAVE in " + s.room + ": else a quiet line can't be told from a cut one"
+		return seen, s.d.words.set(s.d.words.heartbeat) + " in " + s.room + ": else a quiet line can't be told from a cut one"
+	})
+}
+
+// shortestRetries is how long a master must go on trying to connect to its source.
+const shortestRetries = time.Hour
+
+// checkRetries: a line that is away for long doesn't end replication for good. MySQL 9 gives up after 10 tries by itself; MariaDB says
+// nothing about it here, and tries 100,000 times.
+func checkRetries(v ringView) []Finding {
+	if v.sides[0].version.mariadb {
+		return nil
+	}
+	return direction(v, "retries", "connects again for an hour or longer", func(s side, c channel) (string, string) {
+		count, err := strconv.ParseInt(c.row["Master_Retry_Count"], 10, 64)
+		pause, err2 := strconv.ParseInt(c.row["Connect_Retry"], 10, 64)
+		switch {
+		case err != nil || err2 != nil:
+			return "not told", "look at " + s.d.words.status + " in " + s.room
+		case count == 0:
+			return "for ever", ""
+		case time.Duration(count*pause)*time.Second < shortestRetries:
+			return fmt.Sprintf("%d tries, %d s apart", count, pause),
+				s.d.words.set(s.d.words.retries, s.d.words.heartbeat) + " in " + s.room + ": else it stays stopped when the line was away for long"
+		}
+		return fmt.Sprintf("%d tries, %d s apart", count, pause), ""
 	})
 }

@@ -1,6 +1,7 @@
 package dbsync
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 )
@@ -60,10 +61,14 @@ func checkSkipping(v ringView) []Finding {
 	var found []Finding
 	for _, s := range v.sides {
 		skip, mode := s.vars["slave_skip_errors"], s.vars["slave_exec_mode"]
+		count := cmp.Or(s.vars["sql_slave_skip_counter"], "0")
 		f := Finding{Check: "skipping", Room: s.room, Seen: "slave_skip_errors=" + skip + " slave_exec_mode=" + mode,
-			Wanted: "slave_skip_errors=OFF slave_exec_mode=STRICT", OK: (skip == "OFF" || skip == "") && mode == "STRICT"}
+			Wanted: "slave_skip_errors=OFF slave_exec_mode=STRICT", OK: (skip == "OFF" || skip == "") && mode == "STRICT" && count == "0"}
+		if count != "0" {
+			f.Seen += " sql_slave_skip_counter=" + count
+		}
 		if !f.OK {
-			f.Do = "set them so in " + s.room + ": a passed-over error is a row that differs"
+			f.Do = "set them so in " + s.room + " (slave is called replica by newer MySQL): a passed-over error is a row that differs"
 		}
 		found = append(found, f)
 	}

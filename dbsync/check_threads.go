@@ -16,12 +16,12 @@ func direction(v ringView, check, wanted string, judge func(s side, c channel) (
 
 // checkThreads: both threads of both directions run, and none says an error.
 func checkThreads(v ringView) []Finding {
-	return direction(v, "threads", "receiving thread and applier run, no error", func(_ side, c channel) (string, string) {
+	return direction(v, "threads", "receiving thread and applier run, no error", func(s side, c channel) (string, string) {
 		if wrong := c.running(); wrong != "" {
-			return wrong, "read Last_IO_Error and Last_SQL_Error of SHOW ALL SLAVES STATUS; 1062 and 1032 mean that the masters differ: don't skip them"
+			return wrong, "read Last_IO_Error and Last_SQL_Error of " + s.d.words.status + "; 1062 and 1032 mean that the masters differ: don't skip them"
 		}
 		if n := errno(c.row["Last_IO_Errno"]) + errno(c.row["Last_SQL_Errno"]); n != "" {
-			return "both run, last" + n, "read Last_IO_Error and Last_SQL_Error of SHOW ALL SLAVES STATUS; wait until it is over"
+			return "both run, last" + n, "read Last_IO_Error and Last_SQL_Error of " + s.d.words.status + "; wait until it is over"
 		}
 		return "both run", ""
 	})
@@ -31,7 +31,7 @@ func checkThreads(v ringView) []Finding {
 func checkDelay(v ringView) []Finding {
 	return direction(v, "delay", "SQL_Delay=0", func(s side, c channel) (string, string) {
 		if d := c.row["SQL_Delay"]; d != "0" {
-			return "SQL_Delay=" + d + " s", "STOP SLAVE; CHANGE MASTER TO MASTER_DELAY=0, MASTER_HEARTBEAT_PERIOD=1; START SLAVE in " + s.room
+			return "SQL_Delay=" + d + " s", s.d.words.set(s.d.words.delay, s.d.words.heartbeat) + " in " + s.room
 		}
 		return "SQL_Delay=0", ""
 	})
@@ -41,7 +41,7 @@ func checkDelay(v ringView) []Finding {
 func checkUntil(v ringView) []Finding {
 	return direction(v, "until", "no UNTIL", func(s side, c channel) (string, string) {
 		if u := c.row["Until_Condition"]; u != "None" && u != "" {
-			return "UNTIL " + u, "STOP SLAVE; START SLAVE in " + s.room + ", without UNTIL"
+			return "UNTIL " + u, s.d.words.stop + "; " + s.d.words.start + " in " + s.room + ", without UNTIL"
 		}
 		return "no UNTIL", ""
 	})

@@ -28,5 +28,23 @@ func checkWriter(v ringView) []Finding {
 	default:
 		f.OK, f.Seen = true, open[0]+" takes writes, "+fenced[0]+" is fenced"
 	}
-	return []Finding{f}
+	return append([]Finding{f}, checkFence(v)...)
+}
+
+// checkFence: the fenced master is fenced against everybody. read_only alone lets accounts with CONNECTION_ADMIN, and events, write
+// on MySQL. MariaDB has nothing stronger.
+func checkFence(v ringView) []Finding {
+	var found []Finding
+	for _, s := range v.sides {
+		ro, err := parseReadOnly(s.vars["read_only"])
+		if s.version.mariadb || err != nil || !ro {
+			continue
+		}
+		f := Finding{Check: "fence", Room: s.room, Seen: "super_read_only=" + s.vars["super_read_only"], Wanted: "super_read_only=ON", OK: s.vars["super_read_only"] == "ON"}
+		if !f.OK {
+			f.Do = "SET GLOBAL super_read_only=1 in " + s.room + ", and in its file: accounts with CONNECTION_ADMIN, and events, write past read_only"
+		}
+		found = append(found, f)
+	}
+	return found
 }

@@ -8,7 +8,9 @@ import (
 )
 
 // TestCutForth: what is cut grows by itself and is said again in time; the way back is idle, for its heartbeats still come.
-func TestCutForth(t *testing.T) {
+func TestCutForth(t *testing.T) { onBoth(t, testCutForth) }
+
+func testCutForth(t *testing.T) {
 	g := watched(t)
 	n := g.count()
 	lab.Cut("home", "cloud")
@@ -44,7 +46,9 @@ func later(at cutover.T) func(Reading) bool {
 
 // TestJumpForth: one direction suddenly lags far more than a sample may be old. The other one isn't lost from sight meanwhile: it has
 // just carried a heartbeat, so it is idle and not unknown.
-func TestJumpForth(t *testing.T) {
+func TestJumpForth(t *testing.T) { onBoth(t, testJumpForth) }
+
+func testJumpForth(t *testing.T) {
 	g := watched(t)
 	n := g.count()
 	lab.Delay("home", "cloud", 4*time.Second)
@@ -55,7 +59,9 @@ func TestJumpForth(t *testing.T) {
 }
 
 // TestJumpBack: the same of the way back. Heartbeats that travel on it for long don't keep younger ones from being followed forth.
-func TestJumpBack(t *testing.T) {
+func TestJumpBack(t *testing.T) { onBoth(t, testJumpBack) }
+
+func testJumpBack(t *testing.T) {
 	g := watched(t)
 	n := g.count()
 	lab.Delay("cloud", "home", 4*time.Second)
@@ -89,7 +95,9 @@ func (g *readings) inSight(t *testing.T, n int, room cutover.Room, good func(Rea
 }
 
 // TestCutBack: the way back alone is cut. The way forth stays known, however long that lasts.
-func TestCutBack(t *testing.T) {
+func TestCutBack(t *testing.T) { onBoth(t, testCutBack) }
+
+func testCutBack(t *testing.T) {
 	g := watched(t)
 	cut, n := clock(), g.count()
 	lab.Cut("cloud", "home")
@@ -102,7 +110,9 @@ func TestCutBack(t *testing.T) {
 }
 
 // TestCutBoth: the line is cut. Nobody says that the way back is idle once its heartbeats must have come.
-func TestCutBoth(t *testing.T) {
+func TestCutBoth(t *testing.T) { onBoth(t, testCutBoth) }
+
+func testCutBoth(t *testing.T) {
 	g := watched(t)
 	n := g.count()
 	lab.Cut("home", "cloud")
@@ -120,7 +130,9 @@ func TestCutBoth(t *testing.T) {
 }
 
 // TestCutWhileIdle: a direction that was idle and is then cut looks the same, but for its heartbeats.
-func TestCutWhileIdle(t *testing.T) {
+func TestCutWhileIdle(t *testing.T) { onBoth(t, testCutWhileIdle) }
+
+func testCutWhileIdle(t *testing.T) {
 	g := watched(t)
 	n := g.count()
 	lab.Cut("home", "cloud")

@@ -49,7 +49,9 @@ func unknownFor(words ...string) func(Reading) bool {
 
 func idle(r Reading) bool { return r.Idle }
 
-func TestStoppedAppliers(t *testing.T) {
+func TestStoppedAppliers(t *testing.T) { onBoth(t, testStoppedAppliers) }
+
+func testStoppedAppliers(t *testing.T) {
 	g := watched(t)
 	n := g.count()
 	run(t, "cloud", "STOP SLAVE SQL_THREAD")
@@ -67,7 +69,9 @@ func TestStoppedAppliers(t *testing.T) {
 }
 
 // TestFrozenSource: a server that stands still answers nothing, and its lag is never 0.
-func TestFrozenSource(t *testing.T) {
+func TestFrozenSource(t *testing.T) { onBoth(t, testFrozenSource) }
+
+func testFrozenSource(t *testing.T) {
 	for _, room := range []string{"home", "cloud"} {
 		t.Run(room, func(t *testing.T) {
 			g := watched(t)
@@ -95,7 +99,9 @@ func TestFrozenSource(t *testing.T) {
 }
 
 // TestKilledWriter: gone, back and fenced, opened: unknown, unknown, known.
-func TestKilledWriter(t *testing.T) {
+func TestKilledWriter(t *testing.T) { onBoth(t, testKilledWriter) }
+
+func testKilledWriter(t *testing.T) {
 	g := watched(t)
 	n := g.count()
 	lab.Master("home").Kill()
@@ -112,7 +118,9 @@ func TestKilledWriter(t *testing.T) {
 }
 
 // TestMovedWriter: the heartbeat follows the writer, and nothing is written where it was.
-func TestMovedWriter(t *testing.T) {
+func TestMovedWriter(t *testing.T) { onBoth(t, testMovedWriter) }
+
+func testMovedWriter(t *testing.T) {
 	g := watched(t)
 	run(t, "home", "SET GLOBAL read_only=1")
 	g.await(t, g.count(), "home", 5*time.Second, "without a writer", unknownFor("no writer"))
@@ -134,16 +142,47 @@ func TestMovedWriter(t *testing.T) {
 // ownGTIDs is how far a master's own stream is.
 func ownGTIDs(t *testing.T, room string) uint64 {
 	t.Helper()
+	m := lab.Master(room)
+	if onMySQL() {
+		return ownSets(t, m)
+	}
 	var text string
-	if err := lab.Master(room).DB().QueryRowContext(t.Context(), "SELECT @@gtid_binlog_state").Scan(&text); err != nil {
+	if err := m.DB().QueryRowContext(t.Context(), "SELECT @@gtid_binlog_state").Scan(&text); err != nil {
 		t.Fatal(err)
 	}
 	state, err := parseState(text)
 	if err != nil {
 		t.Fatal(err)
 	}
-	id := uint64(lab.Master(room).ID)
+	id := uint64(m.ID)
 	return state[stream{id, id}]
+}
+
+// ownSets is how many transactions of its own a MySQL master has.
+func ownSets(t *testing.T, m *server.Master) (n uint64) {
+	t.Helper()
+	var set, uuid string
+	if err := m.DB().QueryRowContext(t.Context(), "SELECT @@global.gtid_executed, @@server_uuid").Scan(&set, &uuid); err != nil {
+		t.Fatal(err)
+	}
+	for _, part := range strings.Split(set, ",") {
+		numbers, own := strings.CutPrefix(strings.TrimSpace(part), uuid+":")
+		if !own {
+			continue
+		}
+		for _, span := range strings.Split(numbers, ":") {
+			var from, to uint64
+			switch got, _ := fmt.Sscanf(span, "%d-%d", &from, &to); got {
+			case 1:
+				n++
+			case 2:
+				n += to - from + 1
+			default:
+				t.Fatalf("numbers %q", numbers)
+			}
+		}
+	}
+	return n
 }
 
 // heartbeats is the number of the last heartbeat of a writer, as a master has it.
@@ -159,7 +198,9 @@ func heartbeats(t *testing.T, at, writer string) uint64 {
 
 // TestWritesNothingElse: every transaction of the writer is a heartbeat, and there is none on the fenced master. The account
 // here may pass read_only by; roomshift doesn't.
-func TestWritesNothingElse(t *testing.T) {
+func TestWritesNothingElse(t *testing.T) { onBoth(t, testWritesNothingElse) }
+
+func testWritesNothingElse(t *testing.T) {
 	heal(t)
 	p := labPair()
 	p.DSN = [2]string{lab.Master("home").DSN(server.Admin), lab.Master("cloud").DSN(server.Admin)}
@@ -189,7 +230,9 @@ func TestWritesNothingElse(t *testing.T) {
 }
 
 // TestPassive: nothing is written at all; what others write gives lower bounds, and nothing else is known.
-func TestPassive(t *testing.T) {
+func TestPassive(t *testing.T) { onBoth(t, testPassive) }
+
+func testPassive(t *testing.T) {
 	heal(t)
 	home, cloud := ownGTIDs(t, "home"), ownGTIDs(t, "cloud")
 	o := fast
@@ -217,9 +260,11 @@ func TestPassive(t *testing.T) {
 
 // TestThirdMaster: home receives from a third master in cloud's place, then from both. Positions of one mean nothing to the
 // other, so the way back is unknown; the checks name it.
-func TestThirdMaster(t *testing.T) {
+func TestThirdMaster(t *testing.T) { onBoth(t, testThirdMaster) }
+
+func testThirdMaster(t *testing.T) {
 	g := watched(t)
-	third, err := server.StartMaster(t.Context(), t.TempDir(), server.MasterOptions{Name: "third", ID: 3})
+	third, err := server.StartMaster(t.Context(), t.TempDir(), server.MasterOptions{Engine: lab.Master("home").Engine, Name: "third", ID: 3})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -229,23 +274,42 @@ func TestThirdMaster(t *testing.T) {
 		heal(t)
 	})
 	password, _, _ := strings.Cut(strings.TrimPrefix(third.DSN(server.Repl), "repl:"), "@")
-	from := fmt.Sprintf("MASTER_HOST='127.0.0.1', MASTER_PORT=%d, MASTER_USER='repl', MASTER_PASSWORD='%s', MASTER_USE_GTID=slave_pos", third.Port, password)
-	run(t, "home", "CHANGE MASTER 'third' TO "+from, "START SLAVE 'third'")
+	from := fmt.Sprintf("MASTER_HOST='127.0.0.1', MASTER_PORT=%d, MASTER_USER='repl', MASTER_PASSWORD='%s', ", third.Port, password)
+	both := []string{"CHANGE MASTER 'third' TO " + from + "MASTER_USE_GTID=slave_pos", "START SLAVE 'third'"}
+	alone := []string{"STOP ALL SLAVES", "RESET SLAVE 'third' ALL", "CHANGE MASTER TO " + from + "MASTER_USE_GTID=slave_pos", "START SLAVE"}
+	if onMySQL() {
+		from += "SOURCE_AUTO_POSITION=1, GET_SOURCE_PUBLIC_KEY=1"
+		both = []string{"CHANGE MASTER TO " + from + " FOR CHANNEL 'third'", "START REPLICA FOR CHANNEL 'third'"}
+		alone = []string{"STOP REPLICA", "RESET REPLICA ALL FOR CHANNEL 'third'", "CHANGE MASTER TO " + from, "START REPLICA"}
+	}
+	id := func(of *server.Master) string {
+		if !onMySQL() {
+			return fmt.Sprint(of.ID)
+		}
+		var uuid string
+		if err := of.DB().QueryRowContext(t.Context(), "SELECT @@server_uuid").Scan(&uuid); err != nil {
+			t.Fatal(err)
+		}
+		return uuid
+	}
+	run(t, "home", both...)
 	g.await(t, g.count(), "home", 10*time.Second, "unknown", unknownFor("home replicates from 2 sources"))
 	bad := failed(t, "ring", "home")
-	if !strings.Contains(bad.Seen, "server_id 3") || !strings.Contains(bad.Seen, "server_id 2") {
+	if !strings.Contains(bad.Seen, " "+id(third)+" ") || !strings.Contains(bad.Seen, " "+id(lab.Master("cloud"))+" ") {
 		t.Errorf("the ring check saw %q, want both sources", bad.Seen)
 	}
-	run(t, "home", "STOP ALL SLAVES", "RESET SLAVE 'third' ALL", "CHANGE MASTER TO "+from, "START SLAVE")
-	g.await(t, g.count(), "home", 10*time.Second, "unknown", unknownFor("the server with id 3", "want 2"))
+	run(t, "home", alone...)
+	g.await(t, g.count(), "home", 10*time.Second, "unknown", unknownFor("the server with id "+id(third), "want "+id(lab.Master("cloud"))))
 	bad = failed(t, "ring", "home")
-	if !strings.Contains(bad.Seen, "server_id 3") {
+	if !strings.Contains(bad.Seen, " "+id(third)+" ") {
 		t.Errorf("the ring check saw %q, want the third master", bad.Seen)
 	}
 }
 
 // TestLook asks both, and says which can't be asked.
-func TestLook(t *testing.T) {
+func TestLook(t *testing.T) { onBoth(t, testLook) }
+
+func testLook(t *testing.T) {
 	heal(t)
 	rings := Rings{"feed-db": openLab(t, labPair())}
 	seen, err := rings.Look(t.Context(), "feed-db")
@@ -265,7 +329,9 @@ func TestLook(t *testing.T) {
 }
 
 // TestLeavesNothing: when Watch has returned and the ring is closed, nothing of them runs.
-func TestLeavesNothing(t *testing.T) {
+func TestLeavesNothing(t *testing.T) { onBoth(t, testLeavesNothing) }
+
+func testLeavesNothing(t *testing.T) {
 	heal(t)
 	before := goleak.IgnoreCurrent()
 	r, err := Open(labPair())
@@ -286,7 +352,9 @@ func TestLeavesNothing(t *testing.T) {
 }
 
 // TestInitTwice: a table that is there costs no transaction; one of another form is refused.
-func TestInitTwice(t *testing.T) {
+func TestInitTwice(t *testing.T) { onBoth(t, testInitTwice) }
+
+func testInitTwice(t *testing.T) {
 	heal(t)
 	r, wrote := openLab(t, labPair()), ownGTIDs(t, "home")
 	if err := r.Init(t.Context()); err != nil {
@@ -303,7 +371,9 @@ func TestInitTwice(t *testing.T) {
 }
 
 // TestInitWaits: what Init made is on both masters when it returns, however late replication is within a request's time.
-func TestInitWaits(t *testing.T) {
+func TestInitWaits(t *testing.T) { onBoth(t, testInitWaits) }
+
+func testInitWaits(t *testing.T) {
 	heal(t)
 	run(t, "home", "RENAME TABLE roomshift.heartbeat TO roomshift.away")
 	t.Cleanup(func() {
@@ -324,7 +394,9 @@ func TestInitWaits(t *testing.T) {
 }
 
 // TestMissingTable: what to do is in the reason.
-func TestMissingTable(t *testing.T) {
+func TestMissingTable(t *testing.T) { onBoth(t, testMissingTable) }
+
+func testMissingTable(t *testing.T) {
 	heal(t)
 	run(t, "home", "RENAME TABLE roomshift.heartbeat TO roomshift.away")
 	t.Cleanup(func() {

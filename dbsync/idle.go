@@ -76,30 +76,18 @@ func (s *session) look(ctx context.Context, x, y *sql.Conn) (glance, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.patience)
 	defer cancel()
 	var l glance
-	log, err := ask(ctx, y, "SHOW MASTER STATUS")
-	l.read = s.now()
-	if err == nil && len(log) == 0 {
+	pos, ok, err := s.d.askLog(ctx, y)
+	l.pos, l.read = pos, s.now()
+	if err == nil && !ok {
 		err = noData("the master in %s has no binlog", s.y.room)
-	}
-	if err == nil {
-		l.pos, err = parsePosition(log[0]["File"], log[0]["Position"])
 	}
 	if err != nil {
 		return l, s.y.fail(err)
 	}
 	l.sent = s.now()
-	l.status, err = ask(ctx, x, replicaStatus)
+	l.status, err = s.d.askStatus(ctx, x)
 	l.heard = s.now()
 	return l, s.x.fail(err)
-}
-
-func ask(ctx context.Context, conn *sql.Conn, query string) ([]row, error) {
-	rows, err := conn.QueryContext(ctx, query)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	return oneTable(rows)
 }
 
 // pulse is what several glances say together.

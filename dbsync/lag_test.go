@@ -30,6 +30,7 @@ type markers struct {
 func mark(t *testing.T, from, to string, pitch time.Duration) *markers {
 	t.Helper()
 	table := "app.marker_" + from
+	passFence(t)
 	run(t, from, "CREATE TABLE IF NOT EXISTS "+table+" (id BIGINT PRIMARY KEY)")
 	if err := lab.Await(t.Context()); err != nil {
 		t.Fatal(err)
@@ -208,7 +209,9 @@ func load(t *testing.T, name string) {
 }
 
 // TestLag holds readings of both directions against the delay put on one link alone, and against markers.
-func TestLag(t *testing.T) {
+func TestLag(t *testing.T) { onBoth(t, testLag) }
+
+func testLag(t *testing.T) {
 	for _, link := range [][2]string{{"home", "cloud"}, {"cloud", "home"}} {
 		for _, delay := range []time.Duration{0, 50 * time.Millisecond, 200 * time.Millisecond, time.Second} {
 			for _, kind := range []string{"idle", "10 a second", "flat out"} {
@@ -288,7 +291,9 @@ func near(t *testing.T, g *readings, room string, after cutover.T, link time.Dur
 
 // TestWidth: with masters far from the tool the bound is as wide as the round trips of the requests it rests on: two, and for
 // the way back three when the heartbeat was there before the question. (Between two slices of a wait lies one more.)
-func TestWidth(t *testing.T) {
+func TestWidth(t *testing.T) { onBoth(t, testWidth) }
+
+func testWidth(t *testing.T) {
 	heal(t)
 	const trip = 30 * time.Millisecond
 	p := labPair()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -14,11 +15,18 @@ import (
 	"roomshift/lab/server"
 )
 
-// lab is the ring that the tests of this package share, with the heartbeat table made; each test heals what it broke.
-var lab *server.Ring
+// labs are the rings that the tests of this package share, with the heartbeat table made; each test heals what it broke. lab is the
+// one that a test is at: onBoth's.
+var (
+	labs = map[server.Engine]*server.Ring{}
+	lab  *server.Ring
+)
+
+// engines are in the order in which tests go through them.
+var engines = []server.Engine{server.MariaDB, server.MySQL}
 
 func TestMain(m *testing.M) {
-	code, err := withRing(m)
+	code, err := withRings(m)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		code = 1
@@ -26,7 +34,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-func withRing(m *testing.M) (int, error) {
+func withRings(m *testing.M) (int, error) {
 	dir, err := os.MkdirTemp("", "dbsync-")
 	if err != nil {
 		return 1, err
@@ -34,25 +42,58 @@ func withRing(m *testing.M) (int, error) {
 	defer os.RemoveAll(dir)
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
-	lab, err = server.StartRing(ctx, dir, server.RingOptions{Rooms: [2]string{"home", "cloud"}, Grants: Grants})
-	if err != nil {
-		return 1, err
+	for _, e := range engines {
+		ring, err := server.StartRing(ctx, filepath.Join(dir, string(e)), server.RingOptions{Engine: e, Rooms: [2]string{"home", "cloud"}, Grants: grantsOf(e)})
+		if err != nil {
+			return 1, err
+		}
+		defer ring.Stop()
+		labs[e], lab = ring, ring
+		if err := initLab(ctx); err != nil {
+			return 1, err
+		}
 	}
-	defer lab.Stop()
-	r, err := Open(labPair())
-	if err != nil {
-		return 1, err
-	}
-	defer r.Close()
-	if err := r.Init(ctx); err != nil {
-		return 1, err
-	}
-	if err := lab.Await(ctx); err != nil {
-		return 1, err
-	}
+	lab = labs[server.MariaDB]
 	code := m.Run()
 	return code, noSecrets()
 }
+
+func initLab(ctx context.Context) error {
+	r, err := Open(labPair())
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	if err := r.Init(ctx); err != nil {
+		return err
+	}
+	return lab.Await(ctx)
+}
+
+func grantsOf(e server.Engine) []string {
+	if e == server.MySQL {
+		return GrantsMySQL
+	}
+	return Grants
+}
+
+// onBoth runs a test on the ring of either engine.
+func onBoth(t *testing.T, test func(t *testing.T)) {
+	for _, e := range engines {
+		t.Run(string(e), func(t *testing.T) {
+			t.Cleanup(func() { lab = labs[server.MariaDB] }) // after the test's own
+			lab = labs[e]
+			test(t)
+		})
+	}
+}
+
+// onMySQL tells whether the test is at MySQL's ring.
+func onMySQL() bool { return lab.Master(lab.Rooms[0]).Engine == server.MySQL }
+
+// inMySQL turns statements of MariaDB into MySQL's.
+var inMySQL = strings.NewReplacer("ALL SLAVES", "REPLICA", "SLAVE", "REPLICA", "CHANGE MASTER", "CHANGE REPLICATION SOURCE", "MASTER_USE_GTID=no", "SOURCE_AUTO_POSITION=0",
+	"MASTER_", "SOURCE_", "slave_exec_mode", "replica_exec_mode")
 
 // everything is all that this package said in any test: readings, findings, errors.
 var everything struct {
@@ -70,9 +111,11 @@ func said(s string) {
 func noSecrets() error {
 	everything.Lock()
 	defer everything.Unlock()
-	for _, s := range lab.Secrets() {
-		if strings.Contains(everything.text.String(), s) {
-			return errors.New("a password is in a reading, a finding or an error")
+	for _, ring := range labs {
+		for _, s := range ring.Secrets() {
+			if strings.Contains(everything.text.String(), s) {
+				return errors.New("a password is in a reading, a finding or an error")
+			}
 		}
 	}
 	return nil
@@ -103,10 +146,19 @@ func heal(t testing.TB) {
 	for _, room := range lab.Rooms {
 		run(t, room, "START ALL SLAVES")
 	}
-	run(t, "cloud", "SET GLOBAL read_only=1")
-	run(t, "home", "SET GLOBAL read_only=0")
+	if err := errors.Join(lab.Master("cloud").Fence(ctx), lab.Master("home").Open(ctx)); err != nil {
+		t.Fatal(err)
+	}
 	if err := lab.Await(ctx); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// passFence lets admin write on the fenced cloud: MySQL keeps even that out.
+func passFence(t testing.TB) {
+	t.Helper()
+	if onMySQL() {
+		run(t, "cloud", "SET GLOBAL super_read_only=0")
 	}
 }
 
@@ -122,6 +174,9 @@ func repoint(t testing.TB, room string) {
 func run(t testing.TB, room string, statements ...string) {
 	t.Helper()
 	for _, s := range statements {
+		if onMySQL() {
+			s = inMySQL.Replace(s)
+		}
 		if _, err := lab.Master(room).DB().ExecContext(context.WithoutCancel(t.Context()), s); err != nil {
 			t.Fatalf("%s: %s: %v", room, s, err)
 		}

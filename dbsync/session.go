@@ -16,7 +16,8 @@ type session struct {
 	o        WatchOptions
 	pair     string
 	x, y     *node
-	xID, yID string        // server_id of each
+	xID, yID string        // what tells each apart: side.id
+	d        *dialect      // of both
 	channel  string        // the name of X's connection to Y, "" the default one
 	period   time.Duration // of the heartbeats that Y's idle dump thread sends to X
 	noBack   error         // why the way back can't be measured at all, nil: it can
@@ -82,12 +83,15 @@ func (r *Ring) newSession(ctx context.Context, o WatchOptions, x, y *node) (*ses
 	if err != nil {
 		return nil, err
 	}
-	s := &session{o: o, pair: r.name, x: x, y: y, xID: xs.vars["server_id"], yID: ys.vars["server_id"], slice: sliceOf(o.Every), patience: r.timeout,
+	s := &session{o: o, pair: r.name, x: x, y: y, xID: xs.id(), yID: ys.id(), d: xs.d, slice: sliceOf(o.Every), patience: r.timeout,
 		forth: newTrack(y.room, o), back: newTrack(x.room, o),
 		onY: waiters{node: y, free: make(chan *sql.Conn, underWay)}, onX: waiters{node: x, free: make(chan *sql.Conn, underWay)}}
+	if err := samePair(xs.version, ys.version); err != nil {
+		return nil, err
+	}
 	if s.xID == s.yID {
-		return nil, noData("the masters in %s and %s both have server_id %s: the same server twice, or two that can't replicate",
-			x.room, y.room, s.xID)
+		return nil, noData("the masters in %s and %s both have %s: the same server twice, or two that can't replicate",
+			x.room, y.room, xs.name())
 	}
 	var c channel
 	if c, s.noBack = wayBack(xs, ys); s.noBack == nil {
@@ -103,9 +107,9 @@ func wayBack(x, y side) (channel, error) {
 	if err != nil {
 		return c, err
 	}
-	// 0: its thread hasn't been connected yet; each answer is looked at again.
-	if id := c.sourceID(); id != y.vars["server_id"] && id != "0" {
-		return c, noData("%s receives from the server with id %s, want %s (the master in %s)", x.room, id, y.vars["server_id"], y.room)
+	// A thread that hasn't been connected yet: each answer is looked at again.
+	if id := c.sourceID(); id != y.id() && id != notConnected {
+		return c, noData("%s receives from the server with id %s, want %s (the master in %s)", x.room, id, y.id(), y.room)
 	}
 	for _, m := range []side{y, x} {
 		if m.log == nil || m.vars["log_slave_updates"] != "ON" {
@@ -202,7 +206,7 @@ func (s *session) oneBeat(ctx context.Context, conn *sql.Conn, seq int, write be
 	}
 	h, err := write(ctx, conn)
 	if err == nil && h.gtid != "" {
-		err = h.split()
+		err = s.d.split(&h)
 	}
 	if y == nil || err != nil || h.gtid == "" {
 		s.onY.give(y)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -11,26 +12,51 @@ import (
 	"roomshift/cutover"
 )
 
-// row is one row of an answer by column. NULL is the text "NULL".
+// row is one row of an answer by column. NULL is the text null.
 type row map[string]string
+
+const null = "NULL"
 
 // side is all that a master says of itself and of what it receives, read in one round trip and without a write.
 type side struct {
 	room     cutover.Room
 	addr     string
 	version  version
+	d        *dialect
 	vars     row
 	channels []channel
-	log      row      // SHOW MASTER STATUS, nil without a binlog
+	log      row      // where its binlog ends, nil without a binlog
 	dumps    int      // replicas that read from this master now
 	table    []string // columns of roomshift.heartbeat, nil: there is none
 }
 
-// channel is one source that a master replicates from: a row of SHOW ALL SLAVES STATUS.
+// channel is one source that a master replicates from: a row of SHOW ALL SLAVES STATUS, with MariaDB's names.
 type channel struct{ row }
 
-func (c channel) name() string     { return c.row["Connection_name"] }
-func (c channel) sourceID() string { return c.row["Master_Server_Id"] }
+func channelsOf(rows []row) []channel {
+	var cs []channel
+	for _, r := range rows {
+		cs = append(cs, channel{r})
+	}
+	return cs
+}
+
+func (c channel) name() string { return c.row["Connection_name"] }
+
+// notConnected is sourceID of a channel whose receiving thread was never connected.
+const notConnected = "0"
+
+// sourceID is what tells its source apart, as side.id: MySQL's server_uuid, MariaDB's server_id.
+func (c channel) sourceID() string {
+	uuid, ok := c.row["Master_UUID"]
+	switch {
+	case !ok:
+		return c.row["Master_Server_Id"]
+	case uuid == "":
+		return notConnected
+	}
+	return uuid
+}
 
 // period is how often the source says that it is alive while it has nothing to send; 0: never.
 func (c channel) period() time.Duration {
@@ -83,15 +109,8 @@ func nonEmpty(r row, columns ...string) string {
 	return strings.Join(found, " ")
 }
 
-// variables are read whole because SELECT @@name fails for one that a version doesn't have.
-const variables = `SHOW GLOBAL VARIABLES WHERE Variable_name IN ('version','server_id','port','hostname','read_only','log_bin',
-'log_slave_updates','binlog_format','binlog_row_image','gtid_strict_mode','gtid_domain_id','gtid_binlog_state',
-'gtid_slave_pos','slave_skip_errors','slave_exec_mode','slave_net_timeout')`
-
-const replicaStatus = "SHOW ALL SLAVES STATUS"
-
-const readSideQuery = variables + "; " + replicaStatus + "; SHOW MASTER STATUS; " +
-	"SELECT COUNT(*) AS n FROM information_schema.processlist WHERE command='Binlog Dump'; " +
+// dumpsAndTable are questions that every server knows.
+const dumpsAndTable = "SELECT COUNT(*) AS n FROM information_schema.processlist WHERE command LIKE 'Binlog Dump%'; " +
 	"SELECT LOWER(column_name) AS c FROM information_schema.columns WHERE table_schema='roomshift' AND table_name='heartbeat' ORDER BY c"
 
 // readSide asks a master for its side. A version that isn't supported is an error.
@@ -110,36 +129,39 @@ func (n *node) readSide(ctx context.Context, timeout time.Duration) (side, error
 	if err := s.version.supported(); err != nil {
 		return s, n.fail(err) // before statements that it may not know
 	}
-	rows, err := n.db.QueryContext(ctx, readSideQuery)
+	s.d = dialectOf(s.version)
+	rows, err := n.db.QueryContext(ctx, s.d.side)
 	if err != nil {
 		return s, n.fail(err)
 	}
 	defer rows.Close()
 	tables, err := allTables(rows)
-	if err == nil && len(tables) != 5 {
-		err = fmt.Errorf("5 questions had %d answers", len(tables))
+	if err == nil && len(tables) != s.d.sideTables {
+		err = fmt.Errorf("%d questions had %d answers", s.d.sideTables, len(tables))
 	}
 	if err != nil {
 		return s, n.fail(err)
 	}
-	s.fill(tables)
+	s.d.fill(&s, tables)
 	return s, nil
 }
 
+// id is what tells the server apart from every other.
+func (s side) id() string { return s.vars[s.d.identity] }
+
+// name is the id as people read it: "server_id 1".
+func (s side) name() string { return s.d.identity + " " + s.id() }
+
+// fill takes what every dialect asks first, in this order.
 func (s *side) fill(tables [][]row) {
-	for _, r := range tables[0] {
+	for _, r := range slices.Concat(tables[0], tables[1]) {
 		s.vars[r["Variable_name"]] = r["Value"]
 	}
-	for _, r := range tables[1] {
-		s.channels = append(s.channels, channel{r})
-	}
-	if len(tables[2]) > 0 {
-		s.log = tables[2][0]
-	}
-	s.dumps, _ = strconv.Atoi(tables[3][0]["n"]) // COUNT(*) is a number
-	for _, r := range tables[4] {
+	s.dumps, _ = strconv.Atoi(tables[2][0]["n"]) // COUNT(*) is a number
+	for _, r := range tables[3] {
 		s.table = append(s.table, r["c"])
 	}
+	s.log = firstRow(tables, 4)
 }
 
 // allTables reads every answer of a request with several statements.
@@ -175,7 +197,7 @@ func oneTable(rows *sql.Rows) ([]row, error) {
 		}
 		r := make(row, len(columns))
 		for i, c := range columns {
-			r[c] = "NULL"
+			r[c] = null
 			if values[i].Valid {
 				r[c] = values[i].String
 			}

@@ -8,13 +8,24 @@ import (
 	"time"
 )
 
-// Grants is what the account of roomshift needs on each master, and no more: {user} stands for it. It must not have READ_ONLY
-// ADMIN or SUPER, so that the server itself keeps it from writing on the fenced side. CREATE is for Init only and may be left
-// out where the DBA makes the table (HeartbeatTable).
-var Grants = []string{
-	"GRANT SLAVE MONITOR, BINLOG MONITOR, PROCESS ON *.* TO {user}",
-	"GRANT CREATE, SELECT, INSERT, UPDATE ON roomshift.* TO {user}",
-}
+// Grants is what the account of roomshift needs on each MariaDB master, and no more; GrantsMySQL on each of MySQL's: {user} stands
+// for it. It must not have READ_ONLY ADMIN, CONNECTION_ADMIN or SUPER, so that the server itself keeps it from writing on the
+// fenced side. CREATE is for Init only and may be left out where the DBA makes the table (HeartbeatTable).
+var (
+	Grants = []string{
+		"GRANT SLAVE MONITOR, BINLOG MONITOR, PROCESS ON *.* TO {user}",
+		grantTable,
+	}
+	GrantsMySQL = []string{
+		"GRANT REPLICATION CLIENT, PROCESS ON *.* TO {user}",
+		"GRANT SELECT ON performance_schema.replication_connection_status TO {user}",
+		"GRANT SELECT ON performance_schema.replication_connection_configuration TO {user}",
+		"GRANT SELECT ON performance_schema.replication_applier_status_by_worker TO {user}",
+		grantTable,
+	}
+)
+
+const grantTable = "GRANT CREATE, SELECT, INSERT, UPDATE ON roomshift.* TO {user}"
 
 // HeartbeatTable makes the only table that roomshift writes to: one small row for each pair and room.
 var HeartbeatTable = []string{

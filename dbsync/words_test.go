@@ -19,10 +19,12 @@ func TestVersions(t *testing.T) {
 		"10.11.14-MariaDB-0+deb12u2-log": "",
 		"5.5.5-10.6.0-MariaDB":           "",
 		"11.8.6-MariaDB-log":             "",
-		"10.5.29-MariaDB":                "MariaDB 10.5.29: not supported: want MariaDB 10.6 or later",
-		"8.4.3":                          "MySQL 8.4.3: not supported: want MariaDB 10.6 or later",
-		"26.10.0":                        "MySQL 26.10.0: not supported: want MariaDB 10.6 or later",
-		"new":                            `version "new": not supported: want MariaDB 10.6 or later`,
+		"8.4.3":                          "",
+		"5.7.44-log":                     "",
+		"26.10.0":                        "",
+		"10.5.29-MariaDB":                "MariaDB 10.5.29: not supported: want MariaDB 10.6 or later, or MySQL 5.7.9 or later",
+		"5.6.51":                         "MySQL 5.6.51: not supported: want MariaDB 10.6 or later, or MySQL 5.7.9 or later",
+		"new":                            `version "new": not supported: want MariaDB 10.6 or later, or MySQL 5.7.9 or later`,
 	} {
 		v, err := parseVersion(text)
 		if err == nil {
@@ -99,9 +101,10 @@ func TestStates(t *testing.T) {
 }
 
 func TestMoved(t *testing.T) {
-	last := map[string]string{}
+	last := ""
 	for _, step := range [][2]string{{"", ""}, {"1-1-5,2-2-7", "1-1-5,2-2-7"}, {"1-1-5,2-2-7", ""}, {"1-1-6,2-2-7", "1-1-6"}} {
-		if got := moved(last, step[0]); got != step[1] {
+		got := moved(last, step[0])
+		if last = step[0]; got != step[1] {
 			t.Errorf("%q moved %q, want %q", step[0], got, step[1])
 		}
 	}

@@ -39,12 +39,8 @@ func (l *Lab) Writes(on bool) { l.load.reads.Store(!on) }
 
 // Applier stops or starts the thread of a room's master that applies what the other wrote.
 func (l *Lab) Applier(ctx context.Context, room string, run bool) error {
-	statement := "STOP SLAVE SQL_THREAD"
-	if run {
-		statement = "START SLAVE SQL_THREAD"
-	}
-	if _, err := l.Ring.Master(room).DB().ExecContext(ctx, statement); err != nil {
-		return fmt.Errorf("%s on the master of %s: %w", statement, room, err)
+	if err := l.Ring.Master(room).Applier(ctx, run); err != nil {
+		return err
 	}
 	l.stopped[room] = !run
 	return nil

@@ -1,4 +1,4 @@
-// Package lab is two real rooms on one machine, for demos and tests: a MariaDB ring, a Consul datacenter in each room, a
+// Package lab is two real rooms on one machine, for demos and tests: a MariaDB or MySQL ring, a Consul datacenter in each room, a
 // gateway in each room that obeys the number at a key, a small web service in each room that reads and writes its pair,
 // Prometheus in each room, and a load generator that counts every answer by room. Everything listens on 127.0.0.1 on free
 // ports, and ends with the program that started it.
@@ -47,6 +47,7 @@ const heartbeat = 500 * time.Millisecond
 // Options says how large a lab is. The zero value is a good one but for Dir.
 type Options struct {
 	Dir       string        // everything is kept in it; it is made if need be
+	Engine    server.Engine // of both masters; "": MariaDB
 	PerSecond float64       // requests; 0: 200
 	Enter     int           // of a hundred requests, so many enter by the cloud's gateway; the rest by home's. 0: none
 	Percent   int           // the number at home's key at first; 0: 3; negative: 0
@@ -116,12 +117,15 @@ func (l *Lab) folder(name string) (string, error) {
 	return dir, os.MkdirAll(dir, 0o700)
 }
 
+// grants are the rights of roomshift's account.
+var grants = map[server.Engine][]string{"": dbsync.Grants, server.MariaDB: dbsync.Grants, server.MySQL: dbsync.GrantsMySQL}
+
 func (l *Lab) startRing(ctx context.Context) error {
 	dir, err := l.folder("db")
 	if err != nil {
 		return err
 	}
-	if l.Ring, err = server.StartRing(ctx, dir, server.RingOptions{Rooms: rooms, Heartbeat: heartbeat, Grants: dbsync.Grants}); err != nil {
+	if l.Ring, err = server.StartRing(ctx, dir, server.RingOptions{Engine: l.o.Engine, Rooms: rooms, Heartbeat: heartbeat, Grants: grants[l.o.Engine]}); err != nil {
 		return err
 	}
 	if _, err := l.Ring.Master(Home).DB().ExecContext(ctx, makePosts); err != nil {

@@ -13,7 +13,6 @@ import (
 
 	"go.uber.org/goleak"
 
-	"roomshift/lab/server"
 	"roomshift/runbooks"
 )
 
@@ -229,7 +228,7 @@ func TestLag(t *testing.T) {
 		t.Errorf("seen after %v without a delay", d)
 	}
 	do(t, "applier cloud stop")
-	status, err := server.SlaveStatus(t.Context(), lab.Ring.Master(Cloud).DB())
+	status, err := lab.Ring.Master(Cloud).SlaveStatus(t.Context())
 	if err != nil || status["Slave_SQL_Running"] != "No" {
 		t.Errorf("the applier runs: %v %v", status["Slave_SQL_Running"], err)
 	}

@@ -135,7 +135,7 @@ func (r *realRooms) findings(ctx context.Context, serves func(cutover.Room) bool
 			if d, ok := beatOf(f.Seen); ok && f.Check == "heartbeat" {
 				beats[name] = max(beats[name], d)
 			}
-			fs = append(fs, finding{Check: name + ": " + f.Check, Room: f.Room, Seen: f.Seen, Want: f.Wanted, Do: f.Do, OK: f.OK, Grant: own(f.Grant)})
+			fs = append(fs, finding{Check: name + ": " + f.Check, Room: f.Room, Seen: f.Seen, Want: f.Wanted, Do: f.Do, OK: f.OK, Grant: statements(f.Grant)})
 		}
 	}
 	fs = append(fs, cutFindings(r.l.Book.Gates, beats)...)
@@ -152,14 +152,6 @@ func (r *realRooms) unreadable(plane, room string, err error) finding {
 		f.Do, f.Grant = "give the token this policy", policyLines(r.l.Rooms, room)
 	}
 	return f
-}
-
-// own is dbsync's statements for roomshift's account.
-func own(grants []string) []string {
-	if grants == nil {
-		return nil
-	}
-	return grantStatements()
 }
 
 // serving tells whether a room carries any share of any entry now; nil when that isn't known.
@@ -262,8 +254,10 @@ func grouped(f finding) (group, text string) {
 		return "prometheus", strings.TrimPrefix(name, "of ") + " " + f.Seen
 	case kind == "probe":
 		return "probe", f.Room + " " + f.Seen
-	case strings.HasSuffix(kind, ":") && name == "writer":
+	case strings.HasSuffix(kind, ":") && (name == "writer" || name == "engines"):
 		return strings.TrimSuffix(kind, ":"), f.Seen
+	case strings.HasSuffix(kind, ":") && name == "semi-sync" && f.Seen != "off":
+		return strings.TrimSuffix(kind, ":"), "semi-sync in " + f.Room + " " + f.Seen
 	case strings.HasSuffix(kind, ":"):
 		return strings.TrimSuffix(kind, ":"), name
 	}

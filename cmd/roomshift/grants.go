@@ -19,7 +19,8 @@ type account struct {
 	Room   string   `json:"room,omitempty"` // of a master
 	Where  string   `json:"where"`          // its address, or the environment variable that holds its DSN
 	Secret string   `json:"secret,omitempty"`
-	Needs  []string `json:"needs"` // lines of a policy, or statements
+	Needs  []string `json:"needs"` // lines of a policy, or statements; of a master, MariaDB's
+	MySQL  []string `json:"mysql,omitempty"`
 }
 
 // accounts are those that the rooms need, in the order of the file.
@@ -34,7 +35,7 @@ func accounts(rooms *runbooks.Rooms) []account {
 	}
 	for i := range rooms.Pairs {
 		for _, m := range rooms.Pairs[i].Masters {
-			out = append(out, account{Pair: rooms.Pairs[i].Name, Room: m.Room, Where: m.DSNEnv, Needs: grantStatements()})
+			out = append(out, account{Pair: rooms.Pairs[i].Name, Room: m.Room, Where: m.DSNEnv, Needs: statements(dbsync.Grants), MySQL: statements(dbsync.GrantsMySQL)})
 		}
 	}
 	return out
@@ -52,9 +53,10 @@ func policyLines(rooms *runbooks.Rooms, room string) []string {
 // grantUser stands for the account in statements; where roomshift runs, only its owner knows.
 const grantUser = "roomshift@'HOST'"
 
-func grantStatements() []string {
+// statements are those of dbsync as they can be copied; nil stays nil.
+func statements(grants []string) []string {
 	var out []string
-	for _, g := range dbsync.Grants {
+	for _, g := range grants {
 		out = append(out, strings.ReplaceAll(g, "{user}", grantUser)+";")
 	}
 	return out
@@ -84,8 +86,12 @@ func grantsPage(w io.Writer, rooms *runbooks.Rooms) {
 	if masters == 0 {
 		return
 	}
-	fmt.Fprintln(w, "on each of them, HOST being where roomshift runs; never SUPER or READ_ONLY ADMIN:")
-	indented(w, append([]string{"CREATE USER " + grantUser + " IDENTIFIED BY '…';"}, grantStatements()...))
+	fmt.Fprintln(w, "on each of them, HOST being where roomshift runs; never SUPER, READ_ONLY ADMIN or CONNECTION_ADMIN:")
+	indented(w, []string{"CREATE USER " + grantUser + " IDENTIFIED BY '…';"})
+	fmt.Fprintln(w, "on MariaDB:")
+	indented(w, statements(dbsync.Grants))
+	fmt.Fprintln(w, "on MySQL:")
+	indented(w, statements(dbsync.GrantsMySQL))
 	fmt.Fprintln(w, "CREATE is for `roomshift check --live --init`, which makes this table; leave it out where you make it:")
 	var table []string
 	for _, s := range dbsync.HeartbeatTable {

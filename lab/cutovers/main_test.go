@@ -10,13 +10,15 @@ import (
 	"strconv"
 	"testing"
 	"time"
+
+	"roomshift/lab/server"
 )
 
 // program is the real roomshift, built once.
 var program string
 
-// labs are the labs that the cases run on.
-var labs *pool
+// labs are the labs that the cases run on, mysqlLabs those on MySQL.
+var labs, mysqlLabs *pool
 
 // patience is how long a case waits for what must come: a busy machine is slow, and it isn't wrong.
 const patience = 90 * time.Second
@@ -42,8 +44,9 @@ func run(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	labs = newPool(dir, side)
+	labs, mysqlLabs = newPool(dir, server.MariaDB, side), newPool(dir, server.MySQL, 1)
 	defer labs.stop()
+	defer mysqlLabs.stop()
 	return m.Run()
 }
 

@@ -12,22 +12,24 @@ import (
 	"time"
 
 	"roomshift/lab"
+	"roomshift/lab/server"
 )
 
 // pool is the labs that cases run on, each case alone on one. They are started when they are needed; one that a case leaves clean
 // serves the next.
 type pool struct {
-	dir  string
-	free chan *lab.Lab
-	turn chan struct{} // a place for each lab that may still be started
+	dir    string
+	engine server.Engine // of their masters
+	free   chan *lab.Lab
+	turn   chan struct{} // a place for each lab that may still be started
 
 	mu  sync.Mutex // guards what follows
 	all []*lab.Lab
 }
 
 // newPool is a pool of so many labs at most, with their files in dir.
-func newPool(dir string, labs int) *pool {
-	p := &pool{dir: dir, free: make(chan *lab.Lab, labs), turn: make(chan struct{}, labs)}
+func newPool(dir string, e server.Engine, labs int) *pool {
+	p := &pool{dir: dir, engine: e, free: make(chan *lab.Lab, labs), turn: make(chan struct{}, labs)}
 	for range labs {
 		p.turn <- struct{}{}
 	}
@@ -62,7 +64,7 @@ func (p *pool) start() (*lab.Lab, error) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
-	l, err := lab.Start(ctx, lab.Options{Dir: filepath.Join(dir, "lab"), Enter: 10, PerSecond: 60})
+	l, err := lab.Start(ctx, lab.Options{Dir: filepath.Join(dir, "lab"), Engine: p.engine, Enter: 10, PerSecond: 60})
 	if err != nil {
 		return nil, err
 	}

@@ -29,15 +29,20 @@ type scene struct {
 // begin waits for its turn and a lab.
 func begin(t *testing.T) *scene {
 	t.Helper()
+	return beginOn(t, labs)
+}
+
+func beginOn(t *testing.T, p *pool) *scene {
+	t.Helper()
 	t.Parallel()
-	s := &scene{t: t, lab: labs.take(t), dir: t.TempDir(), before: map[string]string{}}
+	s := &scene{t: t, lab: p.take(t), dir: t.TempDir(), before: map[string]string{}}
 	t.Cleanup(func() {
 		s.noSecretInFiles()
 		err := clean(s.lab)
 		if err != nil {
 			t.Error(err)
 		}
-		labs.give(s.lab, err == nil)
+		p.give(s.lab, err == nil)
 	})
 	for _, room := range []string{lab.Home, lab.Cloud} {
 		s.before[room] = s.number(room)

@@ -2,334 +2,65 @@ package server
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/sha256"
 	"database/sql"
-	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"os/user"
-	"path/filepath"
 	"strings"
-	"sync"
-	"syscall"
-	"time"
-
-	"github.com/go-sql-driver/mysql"
 )
 
-// Account is a user that every lab master has, with a password of its own that is made when the master is.
-type Account string
-
-// The accounts of a master. Admin may do everything, and passes read_only by; App reads and writes the database app;
-// Roomshift has no more than MasterOptions.Grants; Repl is what the other master replicates as.
-const (
-	Admin     Account = "admin"
-	App       Account = "app"
-	Roomshift Account = "roomshift"
-	Repl      Account = "repl"
-)
-
-// MasterOptions is what differs between masters. ID is server_id, and with Domain 0 the GTID domain.
-type MasterOptions struct {
-	Name   string
-	ID     int
-	Domain int      // gtid_domain_id
-	Grants []string // statements that give the account roomshift its rights; {user} is replaced
-	Lines  []string // more lines of its my.cnf; they win over ours
-}
-
-// Master is one MariaDB server. It starts, and restarts, with read_only=1: Open makes it writable.
-type Master struct {
-	Name string
-	ID   int
-	Port int
-
-	dir, program string
-	process      *Process
-	passwords    map[Account]string
-	admin        *sql.DB
-}
-
-// StartMaster makes a master in dir (a folder of its own) and starts it.
-func StartMaster(ctx context.Context, dir string, o MasterOptions) (*Master, error) {
-	program, err := Find("mariadbd")
-	if err != nil {
-		return nil, err
-	}
-	template, err := mariadbTemplate(ctx, program)
-	if err != nil {
-		return nil, err
-	}
-	m := &Master{Name: o.Name, ID: o.ID, dir: dir, program: program, passwords: map[Account]string{}}
-	for _, a := range []Account{Admin, App, Roomshift, Repl} {
-		m.passwords[a] = rand.Text()
-	}
-	for range portTries {
-		if err = m.first(ctx, template, o); err == nil {
-			return m, nil
+// mariadbKind is as safe against two writers as MariaDB gets: read_only at every start.
+var mariadbKind = kind{
+	engine: MariaDB,
+	find:   func() (string, error) { return Find("mariadbd") },
+	make: func(ctx context.Context, _, dir string) error {
+		install, err := Find("mariadb-install-db")
+		if err != nil {
+			return err
 		}
-		if m.process == nil || !m.process.Ended() {
-			break // its port wasn't what ended it
+		who, err := user.Current()
+		if err != nil {
+			return err
 		}
-		m.Close()
-		if err := os.RemoveAll(dir); err != nil {
-			return nil, err
+		out, err := exec.CommandContext(ctx, install, "--no-defaults", "--user="+who.Username, "--datadir="+dir,
+			"--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve",
+			"--innodb-log-file-size=8M", "--innodb-buffer-pool-size=16M", "--innodb-doublewrite=0").CombinedOutput()
+		if err != nil {
+			return fmt.Errorf("mariadb-install-db: %w: %s", err, strings.TrimSpace(string(out)))
 		}
-	}
-	m.Close()
-	return nil, fmt.Errorf("start master %s: %w", o.Name, err)
-}
-
-// portTries is how often a master is made anew because somebody else may have taken its port before it could.
-const portTries = 3
-
-// first makes the master's folder and starts it for the first time.
-func (m *Master) first(ctx context.Context, template string, o MasterOptions) error {
-	ports, err := FreePorts(1)
-	if err != nil {
-		return err
-	}
-	m.Port = ports[0]
-	if err := os.MkdirAll(m.dir, 0o700); err != nil {
-		return err
-	}
-	if err := m.write(template, o); err != nil {
-		return err
-	}
-	if m.admin, err = m.open(Admin); err != nil {
-		return err
-	}
-	return m.Start(ctx)
-}
-
-// Addr is the master's own address, as host:port.
-func (m *Master) Addr() string { return fmt.Sprintf("127.0.0.1:%d", m.Port) }
-
-// DSN is the data source name of an account, without a database.
-func (m *Master) DSN(a Account) string { return m.DSNAt(a, m.Addr()) }
-
-// DSNAt is DSN through another address, a proxy's.
-func (m *Master) DSNAt(a Account, addr string) string {
-	c := mysql.NewConfig()
-	c.User, c.Passwd, c.Net, c.Addr = string(a), m.passwords[a], "tcp", addr
-	return c.FormatDSN()
-}
-
-// open is a pool of connections that says nothing on stderr while the server is down.
-func (m *Master) open(a Account) (*sql.DB, error) {
-	c, err := mysql.ParseDSN(m.DSN(a))
-	if err != nil {
-		return nil, err
-	}
-	c.Logger = &mysql.NopLogger{}
-	connector, err := mysql.NewConnector(c)
-	if err != nil {
-		return nil, err
-	}
-	return sql.OpenDB(connector), nil
-}
-
-// DB is the master seen by the account admin.
-func (m *Master) DB() *sql.DB { return m.admin }
-
-// Secrets is every password of the master.
-func (m *Master) Secrets() []string {
-	return []string{m.passwords[Admin], m.passwords[App], m.passwords[Roomshift], m.passwords[Repl]}
-}
-
-// Start starts the master, or starts it again after Kill; it is fenced (read_only=1) then.
-func (m *Master) Start(ctx context.Context) error {
-	p, err := Start("mariadb "+m.Name, filepath.Join(m.dir, "out.log"), m.program,
-		"--defaults-file="+filepath.Join(m.dir, "my.cnf"))
-	if err != nil {
-		return err
-	}
-	m.process = p
-	ctx, cancel := context.WithTimeout(ctx, 60*time.Second)
-	defer cancel()
-	return p.Await(ctx, func(ctx context.Context) error {
-		if !p.Owns(m.Port) {
-			return fmt.Errorf("not listening on its port %d yet", m.Port)
-		}
-		return m.admin.PingContext(ctx)
-	})
-}
-
-// Open makes the master take writes.
-func (m *Master) Open(ctx context.Context) error { return m.exec(ctx, "SET GLOBAL read_only=0") }
-
-// Fence makes the master refuse writes.
-func (m *Master) Fence(ctx context.Context) error { return m.exec(ctx, "SET GLOBAL read_only=1") }
-
-// Kill ends the server as kill -9 does.
-func (m *Master) Kill() { m.process.Kill() }
-
-// Freeze stops the server where it stands (SIGSTOP): its connections stay and nothing answers.
-func (m *Master) Freeze() error { return m.process.Signal(syscall.SIGSTOP) }
-
-// Thaw lets a frozen server go on.
-func (m *Master) Thaw() error { return m.process.Signal(syscall.SIGCONT) }
-
-// Close ends the master for good; its folder is throw-away.
-func (m *Master) Close() {
-	if m.process != nil {
-		m.process.Kill()
-	}
-	if m.admin != nil {
-		_ = m.admin.Close()
-	}
-}
-
-func (m *Master) exec(ctx context.Context, statements ...string) error {
-	for _, s := range statements {
-		if _, err := m.admin.ExecContext(ctx, s); err != nil {
-			return fmt.Errorf("%s: %s: %w", m.Name, strings.SplitN(s, " ", 3)[0], err) // no more of it: passwords
-		}
-	}
-	return nil
-}
-
-// write puts a copy of the template, my.cnf and the accounts into the master's folder.
-func (m *Master) write(template string, o MasterOptions) error {
-	data := filepath.Join(m.dir, "data")
-	if err := os.CopyFS(data, os.DirFS(template)); err != nil {
-		return err
-	}
-	who, err := user.Current()
-	if err != nil {
-		return err
-	}
-	domain := o.Domain
-	if domain == 0 {
-		domain = o.ID
-	}
-	tmp := filepath.Join(m.dir, "tmp")
-	if err := os.MkdirAll(tmp, 0o700); err != nil {
-		return err
-	}
-	cnf := fmt.Sprintf(myCnf, who.Username, data, tmp, filepath.Join(m.dir, "pid"), filepath.Join(m.dir, "accounts.sql"),
-		m.Port, o.ID, domain, (o.ID-1)%2+1, m.Port) + strings.Join(o.Lines, "\n") + "\n"
-	if err := os.WriteFile(filepath.Join(m.dir, "my.cnf"), []byte(cnf), 0o600); err != nil {
-		return err
-	}
-	return os.WriteFile(filepath.Join(m.dir, "accounts.sql"), []byte(m.accounts(o.Grants)), 0o600)
-}
-
-// accounts is run by the server each time before it listens; nothing of it enters the binlog, so that GTIDs begin empty.
-func (m *Master) accounts(grants []string) string {
-	lines := []string{"SET SESSION sql_log_bin=0", "CREATE DATABASE IF NOT EXISTS app"}
-	for _, a := range []Account{Admin, App, Roomshift, Repl} {
-		lines = append(lines, fmt.Sprintf("CREATE USER IF NOT EXISTS %s@'127.0.0.1' IDENTIFIED BY '%s'", a, m.passwords[a]))
-	}
-	lines = append(lines,
-		"GRANT ALL ON *.* TO admin@'127.0.0.1' WITH GRANT OPTION",
-		"GRANT SELECT, INSERT, UPDATE, DELETE, CREATE ON app.* TO app@'127.0.0.1'",
-		"GRANT REPLICATION SLAVE, REPLICATION SLAVE ADMIN, REPLICA MONITOR ON *.* TO repl@'127.0.0.1'")
-	for _, g := range grants {
-		lines = append(lines, strings.ReplaceAll(g, "{user}", "roomshift@'127.0.0.1'"))
-	}
-	return strings.Join(lines, ";\n") + ";\n"
-}
-
-// myCnf is small and quick, and as safe against two writers as MariaDB gets: read_only at every start. The socket is
-// relative to the data folder, because a socket's path may have 107 bytes only. A server that starts clears its tmpdir of temporary
-// tables, also of another server's.
-const myCnf = `[mariadbd]
-user=%s
-datadir=%s
-socket=s.sock
-tmpdir=%s
-pid-file=%s
-init-file=%s
-port=%d
-bind-address=127.0.0.1
-skip-name-resolve
-server-id=%d
-gtid-domain-id=%d
+		return nil
+	},
+	cnf: `gtid-domain-id={domain}
 gtid-strict-mode=1
-read-only=1
-log-bin=bin
-binlog-format=ROW
 log-slave-updates=1
-auto-increment-increment=2
-auto-increment-offset=%d
-relay-log=relay
-report-host=127.0.0.1
-report-port=%d
 slave-net-timeout=5
 innodb-buffer-pool-size=16M
 innodb-log-file-size=8M
 innodb-doublewrite=0
-innodb-flush-log-at-trx-commit=2
-sync-binlog=0
 performance-schema=0
-key-buffer-size=1M
 aria-pagecache-buffer-size=1M
-`
-
-var templates struct {
-	sync.Mutex
-	made map[string]string // by the server's version
-}
-
-// mariadbTemplate is an empty data folder of this server's version that was never started. It is made once and kept in
-// Deps(), because making it takes longer than starting a server.
-func mariadbTemplate(ctx context.Context, program string) (string, error) {
-	version, err := exec.CommandContext(ctx, program, "--no-defaults", "--version").Output()
-	if err != nil {
-		return "", fmt.Errorf("ask %s for its version: %w", program, err)
-	}
-	templates.Lock()
-	defer templates.Unlock()
-	if dir, ok := templates.made[string(version)]; ok {
-		return dir, nil
-	}
-	dir := filepath.Join(Deps(), fmt.Sprintf("mariadb-template-%x", sha256.Sum256(version))[:40])
-	if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
-		err = makeTemplate(ctx, dir)
-		if err != nil {
-			return "", err
+`,
+	repl:  "REPLICATION SLAVE, REPLICATION SLAVE ADMIN, REPLICA MONITOR",
+	fence: "SET GLOBAL read_only=1",
+	apply: "START SLAVE SQL_THREAD",
+	hold:  "STOP SLAVE SQL_THREAD",
+	point: func(s sourceOf) []string {
+		return []string{"STOP ALL SLAVES", fmt.Sprintf(
+			"CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT=%d, MASTER_USER='%s', MASTER_PASSWORD='%s', "+
+				"MASTER_USE_GTID=slave_pos, MASTER_CONNECT_RETRY=1, MASTER_DELAY=0, MASTER_HEARTBEAT_PERIOD=%g",
+			s.port, Repl, s.password, s.heartbeat.Seconds()), "START SLAVE"}
+	},
+	status: "SHOW ALL SLAVES STATUS",
+	reached: func(ctx context.Context, source, replica *sql.DB) error {
+		var pos string
+		if err := source.QueryRowContext(ctx, "SELECT @@gtid_current_pos").Scan(&pos); err != nil {
+			return err
 		}
-	}
-	if templates.made == nil {
-		templates.made = map[string]string{}
-	}
-	templates.made[string(version)] = dir
-	return dir, nil
-}
-
-// makeTemplate makes the folder beside its place and moves it there in one step: another process may be doing the same.
-func makeTemplate(ctx context.Context, dir string) error {
-	install, err := Find("mariadb-install-db")
-	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
-		return err
-	}
-	tmp, err := os.MkdirTemp(filepath.Dir(dir), "mariadb-new-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(tmp)
-	who, err := user.Current()
-	if err != nil {
-		return err
-	}
-	data := filepath.Join(tmp, "data")
-	out, err := exec.CommandContext(ctx, install, "--no-defaults", "--user="+who.Username, "--datadir="+data,
-		"--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve",
-		"--innodb-log-file-size=8M", "--innodb-buffer-pool-size=16M", "--innodb-doublewrite=0").CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("mariadb-install-db: %w: %s", err, strings.TrimSpace(string(out)))
-	}
-	if err := os.Rename(data, dir); err != nil {
-		if _, there := os.Stat(dir); there == nil {
-			return nil // the other process was first
+		var left int
+		err := replica.QueryRowContext(ctx, "SELECT MASTER_GTID_WAIT(?, 5)", pos).Scan(&left)
+		if err == nil && left != 0 {
+			err = fmt.Errorf("it hasn't applied %s yet", pos)
 		}
 		return err
-	}
-	return nil
+	},
 }

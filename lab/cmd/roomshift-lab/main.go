@@ -32,8 +32,13 @@ func run(args []string, in io.Reader, out io.Writer) error {
 	flags.Float64Var(&o.PerSecond, "rate", 200, "requests in a second")
 	flags.IntVar(&o.Enter, "enter", 10, "of a hundred requests, so many enter by the cloud")
 	flags.IntVar(&o.Percent, "percent", 3, "what home's gateway sends to the cloud at first")
+	mysql := flags.Bool("mysql", false, "both masters are MySQL's, not MariaDB's")
 	if err := flags.Parse(args); err != nil {
 		return err
+	}
+	masters := "MariaDB"
+	if *mysql {
+		o.Engine, masters = server.MySQL, "MySQL"
 	}
 	if flags.NArg() > 0 {
 		return fmt.Errorf("%q isn't understood: flags only", flags.Arg(0))
@@ -51,7 +56,7 @@ func run(args []string, in io.Reader, out io.Writer) error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
-	fmt.Fprintln(out, "starting two MariaDB, two Consul, two Prometheus, two gateways, two services and the load: some 15 s")
+	fmt.Fprintln(out, "starting two "+masters+", two Consul, two Prometheus, two gateways, two services and the load: some 15 s")
 	l, err := lab.Start(ctx, o)
 	if err != nil {
 		if errors.Is(err, server.ErrMissing) {

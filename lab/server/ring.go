@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"path/filepath"
 	"time"
@@ -10,9 +9,10 @@ import (
 
 // RingOptions is what a ring is made with.
 type RingOptions struct {
+	Engine    Engine        // "": MariaDB
 	Rooms     [2]string     // the first one's master is opened
 	Heartbeat time.Duration // of replication; 0: 1 s
-	OneDomain bool          // both masters in GTID domain 1, else each in its own
+	OneDomain bool          // both masters in GTID domain 1, else each in its own; MariaDB's only
 	Grants    []string      // of the account roomshift, see MasterOptions
 	Lines     []string      // more lines of both my.cnf
 }
@@ -42,7 +42,7 @@ func StartRing(ctx context.Context, dir string, o RingOptions) (*Ring, error) {
 
 func (r *Ring) start(ctx context.Context, dir string, o RingOptions) error {
 	for i, room := range o.Rooms {
-		mo := MasterOptions{Name: room, ID: i + 1, Grants: o.Grants, Lines: o.Lines}
+		mo := MasterOptions{Engine: o.Engine, Name: room, ID: i + 1, Grants: o.Grants, Lines: o.Lines}
 		if o.OneDomain {
 			mo.Domain = 1
 		}
@@ -80,10 +80,7 @@ func (r *Ring) Secrets() []string { return append(r.masters[0].Secrets(), r.mast
 func (r *Ring) Replicate(ctx context.Context, room string) error {
 	i := r.index(room)
 	other := r.masters[1-i]
-	return r.masters[i].exec(ctx, "STOP ALL SLAVES", fmt.Sprintf(
-		"CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT=%d, MASTER_USER='%s', MASTER_PASSWORD='%s', "+
-			"MASTER_USE_GTID=slave_pos, MASTER_CONNECT_RETRY=1, MASTER_DELAY=0, MASTER_HEARTBEAT_PERIOD=%g",
-		r.into[i].Port(), Repl, other.passwords[Repl], r.heartbeat.Seconds()), "START SLAVE")
+	return r.masters[i].exec(ctx, r.masters[i].kind.point(sourceOf{r.into[i].Port(), other.passwords[Repl], r.heartbeat})...)
 }
 
 // Await waits until both directions run and each master has applied what the other has logged; at most 30 s.
@@ -99,7 +96,8 @@ func (r *Ring) Await(ctx context.Context) error {
 }
 
 func (r *Ring) caughtUp(ctx context.Context, i int) error {
-	status, err := SlaveStatus(ctx, r.masters[i].DB())
+	replica := r.masters[i]
+	status, err := replica.SlaveStatus(ctx)
 	if err != nil {
 		return err
 	}
@@ -107,16 +105,10 @@ func (r *Ring) caughtUp(ctx context.Context, i int) error {
 		return fmt.Errorf("replication into %s: IO %s (%s), SQL %s (%s)", r.Rooms[i], status["Slave_IO_Running"],
 			status["Last_IO_Error"], status["Slave_SQL_Running"], status["Last_SQL_Error"])
 	}
-	var pos string
-	if err := r.masters[1-i].DB().QueryRowContext(ctx, "SELECT @@gtid_current_pos").Scan(&pos); err != nil {
-		return err
+	if err := replica.kind.reached(ctx, r.masters[1-i].DB(), replica.DB()); err != nil {
+		return fmt.Errorf("replication into %s: %w", r.Rooms[i], err)
 	}
-	var left int
-	err = r.masters[i].DB().QueryRowContext(ctx, "SELECT MASTER_GTID_WAIT(?, 5)", pos).Scan(&left)
-	if err == nil && left != 0 {
-		err = fmt.Errorf("%s hasn't applied %s yet", r.Rooms[i], pos)
-	}
-	return err
+	return nil
 }
 
 // Delay holds what goes by replication from one room to the other back for so long.
@@ -161,41 +153,4 @@ func (r *Ring) index(room string) int {
 		}
 	}
 	panic("no room " + room + " in this ring")
-}
-
-// SlaveStatus is the only row of SHOW ALL SLAVES STATUS by column; a master that replicates from nowhere, or from several
-// sources, is an error.
-func SlaveStatus(ctx context.Context, db *sql.DB) (map[string]string, error) {
-	rows, err := db.QueryContext(ctx, "SHOW ALL SLAVES STATUS")
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	columns, err := rows.Columns()
-	if err != nil {
-		return nil, err
-	}
-	var found []map[string]string
-	for rows.Next() {
-		values := make([]sql.NullString, len(columns))
-		into := make([]any, len(columns))
-		for i := range values {
-			into[i] = &values[i]
-		}
-		if err := rows.Scan(into...); err != nil {
-			return nil, err
-		}
-		row := make(map[string]string, len(columns))
-		for i, c := range columns {
-			row[c] = values[i].String
-		}
-		found = append(found, row)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	if len(found) != 1 {
-		return nil, fmt.Errorf("replicates from %d sources, want 1", len(found))
-	}
-	return found[0], nil
 }

@@ -1,0 +1,65 @@
+#!/bin/bash
+# Puts MySQL's mysqld where roomshift's tests and lab find it, beside the system's MariaDB (whose own mysqld is MariaDB's). Does
+# nothing when there is one: $ROOMSHIFT_MYSQLD, the deps folder's, or one in PATH that is MySQL's is taken as it is.
+#
+# Debian has MySQL in sid only. It is fetched with an apt state of its own, from the mirror that this machine is set up for,
+# signatures checked, with all libraries that it needs, the C library among them; it runs by that library's own loader. The
+# system's apt lists, dpkg state and libraries are not touched.
+set -euo pipefail
+
+deps=${ROOMSHIFT_DEPS:-${XDG_CACHE_HOME:-$HOME/.cache}/roomshift/deps}
+
+for found in "${ROOMSHIFT_MYSQLD:-}" "$deps/bin/mysqld" "$(command -v mysqld || true)"; do
+  if [ -n "$found" ] && version=$("$found" --no-defaults --version 2>/dev/null | head -n 1) && [[ $version == *Ver* && $version != *MariaDB* ]]; then
+    echo "mysqld: $found ($version)"
+    exit 0
+  fi
+done
+
+fail() {
+  echo "mysqld: $1: install MySQL 8.4 or later, or set ROOMSHIFT_MYSQLD to its mysqld" >&2
+  exit 1
+}
+
+command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null || fail "this machine has no apt"
+machine=$(uname -m)
+codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
+mirror=$(apt-get indextargets --format '$(SITE) $(RELEASE)' "Created-By: Packages" |
+  awk -v release="$codename" '$2 == release {print $1; exit}')
+[ -n "$mirror" ] || fail "apt knows no mirror of $codename"
+
+mkdir -p "$deps/bin"
+work=$(mktemp -d "$deps/mysql-new.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+mkdir -p "$work/lists/partial" "$work/cache/archives/partial" "$work/deb" "$work/tree"
+: > "$work/status"
+echo "deb $mirror sid main" > "$work/sources.list"
+apt=(apt-get -o Dir::State="$work" -o Dir::State::Lists="$work/lists" -o Dir::State::status="$work/status"
+  -o Dir::Cache="$work/cache" -o Dir::Etc::sourcelist="$work/sources.list" -o Dir::Etc::sourceparts=/dev/null
+  -o Dir::Etc::preferences=/dev/null -o Dir::Etc::preferencesparts=/dev/null -o APT::Install-Recommends=0
+  -o APT::Sandbox::User= -o Acquire::Languages=none -o Debug::NoLocking=1 -o Acquire::Retries=3)
+
+"${apt[@]}" -qq update || fail "sid can't be listed at this machine's mirror"
+# The server needs no perl: only its scripts do.
+packages=$("${apt[@]}" -s install mysql-server-core | awk '/^Inst/ {print $2}' |
+  grep -vE '^(perl|perl-base|perl-modules.*|libperl.*|libgdbm.*|libdb5.*)$') || fail "sid's packages don't fit together today"
+# shellcheck disable=SC2086 # one word for each package
+(cd "$work/deb" && "${apt[@]}" -qq download $packages) || fail "sid's packages can't be had from this machine's mirror"
+for deb in "$work"/deb/*.deb; do
+  dpkg-deb --fsys-tarfile "$deb" | tar -x -C "$work/tree" --exclude='./usr/share/doc' --exclude='./usr/share/man' \
+    --exclude='./usr/share/locale' --exclude="./usr/lib/$machine-linux-gnu/gconv"
+done
+
+tree=$deps/mysql # where the tree ends up: its wrapper has its path
+libraries=$tree/usr/lib/$machine-linux-gnu
+loader=$(cd "$work/tree" && find usr/lib -name 'ld-linux*.so.*' | head -n 1)
+[ -n "$loader" ] && [ -x "$work/tree/usr/sbin/mysqld" ] || fail "sid's packages have another form than expected"
+rm -rf "$tree"
+mv "$work/tree" "$tree"
+# argv0 in full: else the server looks in PATH for the place of its files.
+printf '#!/bin/sh\nexec %s --inhibit-cache --argv0 %s --library-path %s %s "$@"\n' \
+  "$tree/$loader" "$tree/usr/sbin/mysqld" "$libraries" "$tree/usr/sbin/mysqld" > "$work/mysqld"
+chmod +x "$work/mysqld"
+"$work/mysqld" --no-defaults --version >/dev/null || fail "sid's program doesn't run here"
+mv "$work/mysqld" "$deps/bin/mysqld" # one rename: nobody finds half a program
+echo "mysqld: $deps/bin/mysqld ($("$deps/bin/mysqld" --no-defaults --version | head -n 1))"
