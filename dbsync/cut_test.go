@@ -49,6 +49,7 @@ func later(at cutover.T) func(Reading) bool {
 func TestJumpForth(t *testing.T) { onBoth(t, testJumpForth) }
 
 func testJumpForth(t *testing.T) {
+	longOnMySQL(t)
 	g := watched(t)
 	n := g.count()
 	lab.Delay("home", "cloud", 4*time.Second)
@@ -62,6 +63,7 @@ func testJumpForth(t *testing.T) {
 func TestJumpBack(t *testing.T) { onBoth(t, testJumpBack) }
 
 func testJumpBack(t *testing.T) {
+	longOnMySQL(t)
 	g := watched(t)
 	n := g.count()
 	lab.Delay("cloud", "home", 4*time.Second)
@@ -133,6 +135,7 @@ func testCutBoth(t *testing.T) {
 func TestCutWhileIdle(t *testing.T) { onBoth(t, testCutWhileIdle) }
 
 func testCutWhileIdle(t *testing.T) {
+	longOnMySQL(t)
 	g := watched(t)
 	n := g.count()
 	lab.Cut("home", "cloud")

@@ -233,6 +233,7 @@ func testWritesNothingElse(t *testing.T) {
 func TestPassive(t *testing.T) { onBoth(t, testPassive) }
 
 func testPassive(t *testing.T) {
+	longOnMySQL(t)
 	heal(t)
 	home, cloud := ownGTIDs(t, "home"), ownGTIDs(t, "cloud")
 	o := fast
@@ -263,6 +264,7 @@ func testPassive(t *testing.T) {
 func TestThirdMaster(t *testing.T) { onBoth(t, testThirdMaster) }
 
 func testThirdMaster(t *testing.T) {
+	longOnMySQL(t)
 	g := watched(t)
 	third, err := server.StartMaster(t.Context(), t.TempDir(), server.MasterOptions{Engine: lab.Master("home").Engine, Name: "third", ID: 3})
 	if err != nil {

@@ -91,6 +91,14 @@ func onBoth(t *testing.T, test func(t *testing.T)) {
 // onMySQL tells whether the test is at MySQL's ring.
 func onMySQL() bool { return lab.Master(lab.Rooms[0]).Engine == server.MySQL }
 
+// longOnMySQL leaves a test out of the short ones on MySQL, where it shows what it has shown on MariaDB.
+func longOnMySQL(t *testing.T) {
+	t.Helper()
+	if testing.Short() && onMySQL() {
+		t.Skip("short")
+	}
+}
+
 // inMySQL turns statements of MariaDB into MySQL's.
 var inMySQL = strings.NewReplacer("ALL SLAVES", "REPLICA", "SLAVE", "REPLICA", "CHANGE MASTER", "CHANGE REPLICATION SOURCE", "MASTER_USE_GTID=no", "SOURCE_AUTO_POSITION=0",
 	"MASTER_", "SOURCE_", "slave_exec_mode", "replica_exec_mode")
