@@ -19,6 +19,7 @@ var actions = map[string]action{
 	"DescribeSubDomainRecords": (*Server).describeSubDomain,
 	"DescribeDomainRecordInfo": (*Server).describeRecord,
 	"DescribeDNSSLBSubDomains": (*Server).describeSwitches,
+	"DescribeDomainInfo":       (*Server).describeDomain,
 	"UpdateDNSSLBWeight":       (*Server).updateWeight,
 	"SetDNSSLBStatus":          (*Server).setSwitch,
 	"UpdateDomainRecord":       (*Server).updateRecord,

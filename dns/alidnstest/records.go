@@ -52,6 +52,18 @@ func (s *Server) describeRecords(q url.Values) (map[string]any, *apiError) {
 	})
 }
 
+func (s *Server) describeDomain(q url.Values) (map[string]any, *apiError) {
+	z := s.zones[q.Get("DomainName")]
+	if z == nil {
+		return nil, noZone()
+	}
+	var servers []string
+	for _, ns := range s.names {
+		servers = append(servers, strings.TrimSuffix(ns.name, "."))
+	}
+	return map[string]any{"DomainName": z.name, "MinTtl": s.o.MinTTL, "DnsServers": map[string]any{"DnsServer": servers}}, nil
+}
+
 func noZone() *apiError {
 	return refuse("InvalidDomainName.NoExist", "The specified domain name does not exist. Refresh the page and try again.")
 }

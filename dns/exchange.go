@@ -1,0 +1,182 @@
+package dns
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	sdkerrors "github.com/aliyun/alibaba-cloud-sdk-go/sdk/errors"
+
+	"roomshift/cutover"
+)
+
+// What the provider says when it doesn't do as asked.
+var (
+	ErrThrottled = errors.New("alidns is throttling")
+	ErrForbidden = errors.New("the account may not do this")
+	ErrNoName    = errors.New("the account has no such name")
+)
+
+// callError is one call that wasn't carried out, or may not have been: What is Failed only when it is sure that it did not land.
+type callError struct {
+	what       cutover.What
+	code       string // the API's, "" where it didn't answer
+	retryAfter cutover.T
+	kind, err  error // kind: a sentinel, or nil
+}
+
+func (e *callError) Error() string {
+	switch {
+	case e.kind != nil && e.err != nil:
+		return e.kind.Error() + ": " + e.err.Error()
+	case e.kind != nil:
+		return e.kind.Error()
+	}
+	return e.err.Error()
+}
+
+func (e *callError) Unwrap() []error { return []error{e.kind, e.err} }
+
+// codeOf is the API's code in an error, "" if there is none.
+func codeOf(err error) string {
+	var e *callError
+	if errors.As(err, &e) {
+		return e.code
+	}
+	return ""
+}
+
+// exchange is what is known of one call, whatever the SDK makes of it.
+type exchange struct {
+	ctx        context.Context
+	sent       atomic.Bool // a connection was handed to the request: bytes may have gone out
+	status     int         // 0: no answer
+	retryAfter cutover.T
+}
+
+// pin is a worker's way to the server. The SDK takes no context, so the present call's is put into the request here.
+type pin struct {
+	base *http.Transport
+	x    *exchange
+}
+
+// RoundTrip is http.RoundTripper's.
+func (p *pin) RoundTrip(r *http.Request) (*http.Response, error) {
+	x := p.x
+	// A connection is asked for again only when not one byte was written to the last one: net/http never repeats a POST otherwise.
+	ctx := httptrace.WithClientTrace(x.ctx, &httptrace.ClientTrace{
+		GetConn: func(string) { x.sent.Store(false) },
+		GotConn: func(httptrace.GotConnInfo) { x.sent.Store(true) },
+	})
+	resp, err := p.base.RoundTrip(r.Clone(ctx))
+	if err != nil {
+		return nil, err
+	}
+	if resp.StatusCode >= 300 && resp.StatusCode < 400 {
+		resp.Body.Close()
+		return nil, errors.New("answered by a redirect, which isn't followed")
+	}
+	x.status, x.retryAfter = resp.StatusCode, retryAfter(resp.Header)
+	return resp, nil
+}
+
+// retryAfter is how long the provider asks to wait, 0 if it doesn't say: Retry-After in seconds, or TimeLeft of its own header in ms.
+func retryAfter(h http.Header) cutover.T {
+	if n, err := strconv.Atoi(strings.TrimSpace(h.Get("Retry-After"))); err == nil {
+		return cutover.T(max(0, min(n, 3600))) * cutover.Second
+	}
+	for _, part := range strings.Split(h.Get("x-ratelimit-user-api")+","+h.Get("x-ratelimit-user"), ",") {
+		if v, ok := strings.CutPrefix(strings.TrimSpace(part), "TimeLeft:"); ok {
+			if n, err := strconv.Atoi(v); err == nil {
+				return cutover.T(max(0, min(n, 3_600_000))) * cutover.Millisecond
+			}
+		}
+	}
+	return 0
+}
+
+// throttlePause is how long to wait where a throttled answer doesn't say.
+const throttlePause = cutover.Second
+
+// judge turns what the SDK said into what became of the call. Nothing of it holds the request's URL.
+func (c *Client) judge(x *exchange, act string, err error) error {
+	e := &callError{what: cutover.Unknown}
+	var server *sdkerrors.ServerError
+	said := bare(err).Error()
+	if errors.As(err, &server) {
+		e.code, said = server.ErrorCode(), saidBy(server)
+	}
+	switch {
+	case x.status == 0 && !x.sent.Load():
+		e.what, said = cutover.Failed, "not sent: "+said
+	case x.status == 0 && x.ctx.Err() != nil:
+		e.kind, said = cutover.ErrOutcomeUnknown, "sent, and no answer in time"
+	case x.status == 0:
+		e.kind, said = cutover.ErrOutcomeUnknown, "sent and not answered: "+said
+	case x.status >= 500 || e.code == "":
+		e.kind, said = cutover.ErrOutcomeUnknown, fmt.Sprintf("HTTP %d: %s", x.status, said)
+	default:
+		e.what, e.kind = cutover.Failed, kindOfCode(e.code, x.status)
+		if errors.Is(e.kind, ErrThrottled) {
+			e.retryAfter = max(x.retryAfter, throttlePause)
+		}
+	}
+	e.err = c.clean(fmt.Errorf("%s at %s: %s", act, c.name, said))
+	return e
+}
+
+// kindOfCode is what a refusal means to who reads it, nil where its own words say all.
+func kindOfCode(code string, status int) error {
+	switch {
+	case strings.HasPrefix(code, "Throttling"):
+		return ErrThrottled
+	case status == http.StatusForbidden, strings.HasPrefix(code, "Forbidden"), strings.HasPrefix(code, "NoPermission"):
+		return ErrForbidden
+	case code == "InvalidDomainName.NoExist", code == "InvalidRR.NoExist", code == "IncorrectDomainUser":
+		return ErrNoName
+	}
+	return nil
+}
+
+// saidBy is the API's own words. Where they may hold the request itself they are left out: it holds the account and the signature. What
+// no API wrote, a proxy's page, isn't told at all.
+func saidBy(e *sdkerrors.ServerError) string {
+	message := e.Message()
+	switch {
+	case e.ErrorCode() == "":
+		return "no answer of the API"
+	case strings.Contains(e.ErrorCode(), "Signature"):
+		message = "the AccessKey's secret doesn't fit its id, or the request was changed on its way"
+	case strings.Contains(message, "Signature") || strings.Contains(message, "AccessKeyId"):
+		message = "(its words repeat the request)"
+	case len(message) > 200:
+		message = message[:200] + "…"
+	}
+	text := e.ErrorCode() + ": " + message
+	if e.RequestId() != "" {
+		text += " (request " + e.RequestId() + ")"
+	}
+	return text
+}
+
+// bare is err without the request's URL, which holds the account and the signature.
+func bare(err error) error {
+	var u *url.Error
+	for errors.As(err, &u) {
+		err = u.Err
+	}
+	if strings.Contains(err.Error(), "Signature") || strings.Contains(err.Error(), "://") {
+		return errors.New("the answer can't be read")
+	}
+	return err
+}
+
+// callLimit bounds one call of the API: below the request's time-out, so that a request of several calls tells what it knows.
+func (c *Client) callLimit() time.Duration { return c.timeOut * 3 / 5 }
