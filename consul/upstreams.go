@@ -81,6 +81,18 @@ func (c *Client) Upstreams(plane string, seats map[cutover.Seat]UpstreamSpec, ro
 	return u
 }
 
+// UpstreamPolicy is what a token must be allowed, besides Policy, to write these upstreams: every key of theirs, since one that can't
+// be read isn't listed, without a word.
+func UpstreamPolicy(names ...string) []string {
+	var lines []string
+	names = slices.Clone(names)
+	slices.Sort(names)
+	for _, n := range slices.Compact(names) {
+		lines = append(lines, fmt.Sprintf("key_prefix %q { policy = \"write\" }", UpstreamPrefix+n+"/"))
+	}
+	return lines
+}
+
 // Seats are the medium's seats in order.
 func (u *Upstreams) Seats() []cutover.Seat {
 	seats := make([]cutover.Seat, 0, len(u.seats))

@@ -145,7 +145,7 @@ type Route struct {
 
 	Key      *KeyMedium // MediumKey
 	Service  string     // MediumService, MediumSplitter: the service's name
-	Consumer string     // who reads a service's weights: haproxy, generic, envoy
+	Consumer string     // who reads weights: of a service haproxy, generic, envoy; of an upstream upsync, apisix
 	Upstream string     // MediumUpstream
 	DNS      *DNSMedium // MediumDNS
 

@@ -44,7 +44,8 @@ func NotYet(book *Runbook) []Problem {
 }
 
 // adapters are the media that can be read and written in real rooms.
-var adapters = map[Medium]bool{MediumKey: true, MediumService: true, MediumSplitter: true, MediumFollows: true, MediumStays: true}
+var adapters = map[Medium]bool{MediumKey: true, MediumUpstream: true, MediumService: true, MediumSplitter: true, MediumFollows: true,
+	MediumStays: true}
 
 // NotYetReal lists, beyond NotYet, what works in simulated rooms only: TTLs, media without an adapter as far as this runbook's
 // shares depend on them, and pairs kept by a sync tool.

@@ -73,8 +73,6 @@ func TestNotYetReal(t *testing.T) {
 			"rooms.yaml:36 route \"www\": dns can't be read or written yet in real rooms",
 			"rooms.yaml:37 route \"api\": dns can't be read or written yet in real rooms",
 			"rooms.yaml:38 route \"h5\": dns can't be read or written yet in real rooms",
-			"rooms.yaml:40 route \"im\": upstream can't be read or written yet in real rooms",
-			"rooms.yaml:41 route \"legacy\": upstream can't be read or written yet in real rooms",
 			"rooms.yaml:55 pair \"user-db\": a sync tool's replication can't be read yet in real rooms",
 			"spring-festival-out.yaml:12 step \"short TTL\": ttl is not carried out yet in real rooms",
 		},

@@ -139,7 +139,7 @@ var consulMedia = []struct {
 }{
 	{"key", MediumKey, []string{"field", "as", "of"}, []string{"as", "of"}},
 	{"service", MediumService, []string{"consumer"}, []string{"consumer"}},
-	{"upstream", MediumUpstream, nil, nil},
+	{"upstream", MediumUpstream, []string{"consumer"}, nil},
 	{"splitter", MediumSplitter, nil, nil},
 }
 
@@ -160,7 +160,10 @@ func (r *roomsReader) routeConsul(v *Route, n *yaml.Node) {
 	case MediumService:
 		v.Service, v.Consumer = f.str("service"), f.one("consumer", "haproxy", "generic", "envoy")
 	case MediumUpstream:
-		v.Upstream = f.str("upstream")
+		v.Upstream, v.Consumer = f.str("upstream"), "upsync"
+		if f.has("consumer") {
+			v.Consumer = f.one("consumer", "upsync", "apisix")
+		}
 	default:
 		v.Service = f.str("splitter")
 	}

@@ -59,7 +59,7 @@ func TestRoomsAsRead(t *testing.T) {
 		Key: &KeyMedium{Key: "gateway/rules/main", Field: "cloudPercent", As: "percent", Of: "cloud"}})
 	equal(t, "www", *r.Route("www"), Route{Name: "www", Medium: MediumDNS, Into: "gw", DNS: &DNSMedium{Name: "www.example.com", Provider: "alidns"}})
 	equal(t, "search", *r.Route("search"), Route{Name: "search", Medium: MediumService, Service: "search", Consumer: "haproxy", Seats: []string{"home", "cloud"}})
-	equal(t, "im", *r.Route("im"), Route{Name: "im", Medium: MediumUpstream, Upstream: "im-gw", Seats: []string{"home"}, Long: true})
+	equal(t, "im", *r.Route("im"), Route{Name: "im", Medium: MediumUpstream, Upstream: "im-gw", Consumer: "upsync", Seats: []string{"home"}, Long: true})
 	equal(t, "inner", *r.Route("inner"), Route{Name: "inner", Medium: MediumFollows, Follows: "gw", Tag: "online"})
 	equal(t, "pay", *r.Route("pay"), Route{Name: "pay", Medium: MediumStays, Stays: "home", Tag: "pay", Bytes: 4000, Calls: 0.3})
 	equal(t, "groups", r.Groups, []Group{{Name: "entry", Routes: []string{"www", "api", "h5"}}, {Name: "others", Routes: []string{"search", "im", "legacy"}}})

@@ -121,9 +121,7 @@ func (r *realRooms) findings(ctx context.Context, serves func(cutover.Room) bool
 			fs = append(fs, own...)
 			continue
 		}
-		for _, h := range held {
-			fs = append(fs, finding{Check: "seat " + h.Seat.String(), Room: pl.Room, Seen: h.Object + " = " + h.Value, OK: true})
-		}
+		fs = append(fs, seatFindings(&pl, held)...)
 	}
 	beats := map[string]time.Duration{} // by pair, the slowest
 	for _, name := range sortedNames(r.rings) {

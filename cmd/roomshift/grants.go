@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"roomshift/consul"
@@ -47,7 +48,8 @@ func policyLines(rooms *runbooks.Rooms, room string) []string {
 	for _, spec := range keysIn(rooms, room) {
 		keys = append(keys, spec.Key)
 	}
-	return append(strings.Split(strings.TrimSpace(consul.Policy(rooms.Control.Prefix, keys...)), "\n"), serviceRights(rooms, room)...)
+	lines := strings.Split(strings.TrimSpace(consul.Policy(rooms.Control.Prefix, keys...)), "\n")
+	return slices.Concat(lines, upstreamPolicy(rooms, room), serviceRights(rooms, room))
 }
 
 // grantUser stands for the account in statements; where roomshift runs, only its owner knows.

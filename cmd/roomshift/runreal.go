@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -151,6 +152,7 @@ func (s *session) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.rooms.goBy(cmp.Or(s.start.Plan, s.was))
 	w := s.rooms.world
 	var dry *cutover.Dry
 	if s.dry {

@@ -23,13 +23,14 @@ import (
 
 // realRooms is both rooms as rooms.yaml says, with what holds their connections.
 type realRooms struct {
-	l       *runbooks.Loaded
-	clock   *clock
-	world   cutover.World
-	consuls map[string]*consul.Client // by room
-	rings   dbsync.Rings
-	metrics *metrics.Metrics
-	missing []string // environment variables that aren't set
+	l         *runbooks.Loaded
+	clock     *clock
+	world     cutover.World
+	consuls   map[string]*consul.Client // by room
+	rings     dbsync.Rings
+	metrics   *metrics.Metrics
+	upstreams []*consul.Upstreams // of every room
+	missing   []string            // environment variables that aren't set
 }
 
 // wire builds the rooms' clients; no request is sent. What journals, talks and shows is added by the caller.
@@ -86,6 +87,7 @@ func (r *realRooms) wireConsuls() error {
 			keys := client.NumberKeys(place, name, specs, [2]cutover.Room{r.l.Book.From, r.l.Book.To})
 			r.world.Planes = append(r.world.Planes, client.Plane(place, name, place, keys))
 		}
+		r.wireUpstreams(client, place, name)
 	}
 	if len(r.world.Locks) == 0 {
 		return usage("%s: no room has a consul, so there is neither a lock nor a key to write", r.l.RoomsFile)
