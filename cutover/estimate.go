@@ -11,7 +11,7 @@ import (
 // so it isn't part of the plan's text; a run's Bad notes are problems.
 func (p *Plan) Estimate(s *Snapshot) *Estimates {
 	x := &estimator{p: p, s: s, c: NewComposer(p), scrape: scrapeOf(s), out: &Estimates{Rates: s.Rates},
-		set: SeatShares(s.Held), shows: map[string]T{}, touched: map[ObjectID]bool{}}
+		set: SeatShares(s.Held), shows: map[string]T{}, touched: map[ObjectID]bool{}, rounding: newRounding(s.Held)}
 	for i := range p.Routes {
 		x.shows[p.Routes[i].Name] = p.Routes[i].Shows
 	}
@@ -30,18 +30,19 @@ func (p *Plan) Estimate(s *Snapshot) *Estimates {
 
 // estimator walks the plan's rungs.
 type estimator struct {
-	p       *Plan
-	s       *Snapshot
-	c       *Composer
-	scrape  T
-	out     *Estimates
-	set     map[Seat]Share
-	shows   map[string]T // by route
-	touched map[ObjectID]bool
-	fast    int // objects touched since the last checkpoint that show at once
-	late    int // and later
-	slowest T
-	ends    []T // when each step ends, if nothing holds
+	p        *Plan
+	s        *Snapshot
+	c        *Composer
+	scrape   T
+	out      *Estimates
+	set      map[Seat]Share
+	shows    map[string]T // by route
+	touched  map[ObjectID]bool
+	rounding *rounding
+	fast     int // objects touched since the last checkpoint that show at once
+	late     int // and later
+	slowest  T
+	ends     []T // when each step ends, if nothing holds
 }
 
 func (x *estimator) note(step int, bad bool, format string, args ...any) {
@@ -134,6 +135,9 @@ func (x *estimator) looks(i, k int, r *RungPlan, all *Composed, e *RungEstimate)
 		if use := e.LineNow[l.Name]; use > 1 {
 			x.note(i, true, "%s: %s would be at %s now", name, l.Name, loadText(use))
 		}
+	}
+	for _, text := range x.rounding.off(r, x.p.To) {
+		x.note(i, false, "%s: %s", name, text)
 	}
 	x.settles(i, name, r)
 	x.events(i, name, all)
