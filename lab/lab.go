@@ -21,6 +21,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"roomshift/consul"
@@ -145,7 +146,7 @@ func (l *Lab) startConsuls(ctx context.Context) error {
 		if err := os.MkdirAll(own, 0o700); err != nil {
 			return err
 		}
-		c, err := server.StartConsul(ctx, own, server.ConsulOptions{Datacenter: room, ACL: true, Rules: consul.Policy("roomshift", Key)})
+		c, err := server.StartConsul(ctx, own, server.ConsulOptions{Datacenter: room, ACL: true, Rules: consul.Policy("roomshift", Key) + strings.Join(consul.UpstreamPolicy(UpstreamName), "\n") + "\n"})
 		if err != nil {
 			return err
 		}
@@ -220,7 +221,7 @@ func (l *Lab) startPrometheus(ctx context.Context) error {
 }
 
 func (l *Lab) startLoad(context.Context) error {
-	l.load = newLoad(rooms, map[string]string{Home: l.Gateway(Home), Cloud: l.Gateway(Cloud)}, l.o.PerSecond, l.o.Enter)
+	l.load = newLoad(rooms, map[string]string{Home: l.Gateway(Home), Cloud: l.Gateway(Cloud)}, l.o.PerSecond, l.o.Enter, false)
 	return nil
 }
 

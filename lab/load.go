@@ -71,11 +71,12 @@ type load struct {
 // underWay is how many requests may wait for their answer at once; more than that are failures that were never sent.
 const underWay = 2000
 
-func newLoad(rooms [2]string, gates map[string]string, perSecond float64, enter int) *load {
+// newLoad begins to send. fresh: each request has a connection of its own, as behind a server that is reloaded.
+func newLoad(rooms [2]string, gates map[string]string, perSecond float64, enter int, fresh bool) *load {
 	ctx, cancel := context.WithCancel(context.Background())
 	l := &load{
 		rooms: rooms, gates: gates, enter: enter, end: cancel, pending: make(chan struct{}, underWay),
-		client:  &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 256}, Timeout: clientLimit},
+		client:  &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 256, DisableKeepAlives: fresh}, Timeout: clientLimit},
 		waiting: map[int]bool{},
 		counts:  Counts{Served: map[string]int64{}, Entered: map[string]int64{}},
 	}
