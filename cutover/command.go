@@ -108,7 +108,11 @@ func (e *engine) stop(c Command) {
 	if e.p.Plan != nil {
 		e.obey(c)
 	}
-	e.say(c, true, "stopped; the journal is intact: take over, or go back")
+	text := "stopped; the journal is intact: take over, or go back"
+	if e.p.Phase == PhaseResting {
+		text = "stopped; the run rests where it did, and nobody watches it from now on: takeover does so again; continue, back and close work as before"
+	}
+	e.say(c, true, "%s", text)
 	e.stopped = e.now
 	e.finish(x)
 }

@@ -33,6 +33,7 @@ func (e *engine) view() *View {
 	}
 	v.Shares = e.shareViews()
 	v.WayBack = e.wayBack()
+	e.loadViews(v)
 	v.Next = e.next(v)
 	v.Rest = e.restView()
 	if e.s.User != "" {
@@ -146,30 +147,47 @@ func (e *engine) wayBack() []string {
 	if !e.ready {
 		return append(lines, "what is there wasn't read yet")
 	}
-	var slow T
-	seats := 0
-	for _, seat := range sortedSeats(e.set) {
-		st := e.seats[seat]
-		if st == nil || len(e.changesTo(st, e.goals(st, t))) == 0 {
-			continue
-		}
-		seats++
-		slow = max(slow, e.planes[st.plane].Shows)
+	changes, names := e.backWrites(t)
+	rungs := e.backRungs(share)
+	switch fast, all := e.backIn(changes, rungs); {
+	case all == 0:
+		lines = append(lines, "nothing to write: it is there")
+	case names && fast < all:
+		lines = append(lines, fmt.Sprintf("%s to write: what fast media hold in %s, all in %s for 95 %% of users of names; resolvers that stretch TTLs take hours", seatCount(len(changes)), soon(fast), soon(all)))
+	case names:
+		lines = append(lines, fmt.Sprintf("%s to write: in %s for 95 %% of users of names; resolvers that stretch TTLs take hours", seatCount(len(changes)), soon(all)))
+	default:
+		lines = append(lines, fmt.Sprintf("%s to write, in %s", seatCount(len(changes)), soon(all)))
 	}
 	switch {
-	case seats == 0:
-		lines = append(lines, "nothing to write: it is there")
-	case slow > 0:
-		lines = append(lines, fmt.Sprintf("%s to write; the slowest is a name: %s for 95 %% of users, resolvers that stretch TTLs take hours", seatCount(seats), span(slow)))
-	default:
-		lines = append(lines, seatCount(seats)+" to write, within seconds")
+	case rungs == 0:
+		return append(lines, e.plan.From+" is warm and can hold it: one jump")
+	case rungs == 1:
+		return append(lines, e.plan.From+" is cold or near its capacity: paced, at most double its share, which one rung is enough for")
 	}
-	if e.warm(e.plan.From, share[e.plan.From]) && e.canHold(e.plan.From, share) {
-		lines = append(lines, e.plan.From+" is warm and can hold it: one jump")
-	} else {
-		lines = append(lines, e.plan.From+" is cold or near its capacity: paced, at most double its share every 30 s")
+	return append(lines, fmt.Sprintf("%s is cold or near its capacity: paced, at most double its share every 30 s: %d rungs", e.plan.From, rungs))
+}
+
+// backWrites is how many objects of each seat going back would write, and whether names are among them.
+func (e *engine) backWrites(t *Target) (changes map[Seat]int, names bool) {
+	changes = map[Seat]int{}
+	for _, seat := range sortedSeats(e.set) {
+		if st := e.seats[seat]; st != nil {
+			if n := len(e.changesTo(st, e.goals(st, t))); n > 0 {
+				changes[seat] = n
+				names = names || slow(e.planes[st.plane].Shows)
+			}
+		}
 	}
-	return lines
+	return changes, names
+}
+
+// soon is a span to the second.
+func soon(t T) string {
+	if t < Second {
+		return "less than 1s"
+	}
+	return span((t + Second/2) / Second * Second)
 }
 
 func seatCount(n int) string {

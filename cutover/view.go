@@ -19,7 +19,9 @@ type View struct {
 	Shares      []ShareView     `json:"shares"`
 	Gates       []GateView      `json:"gates"`
 	Writers     map[string]Room `json:"writers,omitempty"`
-	WayBack     []string        `json:"wayBack"` // what back would do, one line each
+	Loads       []LoadView      `json:"loads,omitempty"`
+	Then        *ThenView       `json:"then,omitempty"` // the next rung to be written, nil none
+	WayBack     []string        `json:"wayBack"`        // what back would do, one line each
 	Asked       []AskedMark     `json:"asked,omitempty"`
 	Mutes       []string        `json:"mutes,omitempty"`
 	Foreign     []ForeignMark   `json:"foreign,omitempty"`

@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -89,6 +91,8 @@ func TestCheckGates(t *testing.T) {
 		{"a room by a label that says other names", runbooks.Gate{Each: true, Query: `sum(gw_total{route="$room"})`}, []string{
 			"✗ gate g home: the shared prometheus has no series gw_total{route=\"home\"} → its route is gw: relabel it to the names of rooms.yaml, or write what it is",
 			"✗ gate g cloud: the shared prometheus has no series gw_total{route=\"cloud\"} → …"}},
+		{"a room that has none of them", runbooks.Gate{Each: true, Query: `sum(hit_total{room="$room"})`}, []string{"✓ gate g home: …",
+			"✗ gate g cloud: the shared prometheus has no series hit_total{room=\"cloud\"} → its room is home: …"}},
 		{"bad by other names of rooms", runbooks.Gate{RoomNames: inHome, Ratio: badOf(`gw_total{route="$room"}`, `all_total{room="$room"}`, "$window")}, []string{
 			"✗ gate g home: the shared prometheus has no series gw_total{route=\"home\"} → …", "✓ gate g home: 0, …"}},
 		{"two series", runbooks.Gate{RoomNames: inHome, Query: `two`}, []string{
@@ -196,17 +200,37 @@ func TestCheckTwins(t *testing.T) {
 		}
 		next.ServeHTTP(w, r)
 	}
+	later := func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		if strings.HasSuffix(r.URL.Path, "/status/runtimeinfo") {
+			answers(200, `{"status":"success","data":{"startTime":"2026-01-02T03:04:05.678Z"}}`)(w, r, next)
+			return
+		}
+		next.ServeHTTP(w, r)
+	}
+	older := func(w http.ResponseWriter, r *http.Request, next http.Handler) { // what it has was taken at other moments
+		hide(w, asked(r, func(q url.Values) {
+			if sec, err := strconv.ParseFloat(q.Get("time"), 64); err == nil {
+				q.Set("time", fmt.Sprintf("%.3f", sec-1))
+			}
+		}), next)
+	}
+	const all, ofRoom, entered, enteredBy = `sum(rate(all_total[$window]))`, `sum(rate(all_total{room="$room"}[$window]))`,
+		`sum by (served_by) (rate(gw_total[$window]))`, `sum by (served_by) (rate(gw_total{room="$room"}[$window]))`
 	for _, c := range []struct {
-		name   string
-		serve  func(http.ResponseWriter, *http.Request, http.Handler)
-		query  string
-		twins  bool
-		second string // another server than the first, ""
+		name           string
+		serve          func(http.ResponseWriter, *http.Request, http.Handler)
+		query, observe string
+		want           int
+		second         string // another server than the first, ""
 	}{
-		{"told", nil, `sum(rate(all_total[$window]))`, true, ""},
-		{"not told", hide, `sum(rate(all_total[$window]))`, true, ""},
-		{"with $room", nil, `sum(rate(all_total{room="$room"}[$window]))`, false, ""},
-		{"two servers", hide, `sum(up)`, false, "other"},
+		{"told", nil, all, entered, 2, ""},
+		{"not told", hide, all, entered, 2, ""},
+		{"the gate with $room", nil, ofRoom, entered, 1, ""},
+		{"observe with $room", nil, all, enteredBy, 1, ""},
+		{"both with $room, not told", hide, ofRoom, enteredBy, 0, ""},
+		{"two servers with the same data", later, all, entered, 0, ""},
+		{"two servers that don't tell, with data of other moments", older, `sum(temperature)`, enteredBy, 0, ""},
+		{"two servers", hide, all, entered, 0, "other"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := newFront(t, real.addr(t))
@@ -220,7 +244,7 @@ func TestCheckTwins(t *testing.T) {
 			rooms.Rooms[0].Prometheus = &runbooks.Prometheus{Addr: real.addr(t), Scrape: realScrape}
 			rooms.Rooms[1].Prometheus = &runbooks.Prometheus{Addr: other, Scrape: realScrape}
 			rooms.Gates = []runbooks.Gate{{Name: "g", Each: true, Query: c.query}}
-			rooms.Observe = &runbooks.Observe{Query: `sum by (served_by) (rate(gw_total[$window]))`, RoomLabel: "served_by"}
+			rooms.Observe = &runbooks.Observe{Query: c.observe, RoomLabel: "served_by"}
 			m := mustNew(t, Config{Rooms: rooms, Gates: rooms.Gates})
 			found := 0
 			for _, line := range findingsOf(t, m, nil) {
@@ -228,15 +252,8 @@ func TestCheckTwins(t *testing.T) {
 					found++
 				}
 			}
-			want := 0
-			if c.second == "" {
-				want++ // observe
-			}
-			if c.twins {
-				want++
-			}
-			if found != want {
-				t.Errorf("%d findings, wanted %d:\n%s", found, want, strings.Join(findingsOf(t, m, nil), "\n"))
+			if found != c.want {
+				t.Errorf("%d findings, wanted %d:\n%s", found, c.want, strings.Join(findingsOf(t, m, nil), "\n"))
 			}
 		})
 	}

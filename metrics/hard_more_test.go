@@ -117,7 +117,7 @@ func (f *front) set(serve func(w http.ResponseWriter, r *http.Request, next http
 	f.serve = serve
 }
 
-// warn adds a field to a true answer.
+// addField adds a field to a true answer.
 func addField(field string) func(http.ResponseWriter, *http.Request, http.Handler) {
 	return func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 		r.Header.Del("Accept-Encoding")
@@ -128,6 +128,20 @@ func addField(field string) func(http.ResponseWriter, *http.Request, http.Handle
 		w.WriteHeader(rec.Code)
 		fmt.Fprint(w, strings.TrimSuffix(strings.TrimSpace(string(body)), "}")+","+field+"}")
 	}
+}
+
+// asked is a request again, with its form changed: to read the form takes the body away.
+func asked(r *http.Request, change func(url.Values)) *http.Request {
+	if err := r.ParseForm(); err != nil {
+		panic(err)
+	}
+	change(r.Form)
+	u := url.URL{Scheme: "http", Host: r.Host, Path: r.URL.Path, RawQuery: r.Form.Encode()}
+	again, err := http.NewRequestWithContext(r.Context(), http.MethodGet, u.String(), nil)
+	if err != nil {
+		panic(err)
+	}
+	return again
 }
 
 func answers(code int, body string) func(http.ResponseWriter, *http.Request, http.Handler) {
@@ -239,13 +253,7 @@ func TestNoLookingAhead(t *testing.T) {
 			answers(400, `{"status":"error","errorType":"bad_data","error":"negative offset is disabled, use --enable-feature=promql-negative-offset to enable it"}`)(w, r, next)
 			return
 		}
-		u := *r.URL
-		u.RawQuery = url.Values{"query": {r.FormValue("query")}}.Encode()
-		again, err := http.NewRequestWithContext(r.Context(), http.MethodGet, "http://"+r.Host+u.RequestURI(), nil)
-		if err != nil {
-			panic(err)
-		}
-		next.ServeHTTP(w, again)
+		next.ServeHTTP(w, asked(r, func(url.Values) {}))
 	})
 	rooms := realRoomsYAML(t)
 	rooms.Prometheus.Addr = f.URL

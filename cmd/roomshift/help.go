@@ -3,7 +3,9 @@ package main
 import (
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/urfave/cli/v2"
 
@@ -61,10 +63,52 @@ func describe(cmds []*cli.Command) {
 				}
 			}, helpWidth, false), "\n")
 		}
+		c.Description = inColumns(c.Description)
 		for _, f := range c.Flags {
 			if b, ok := f.(*cli.BoolFlag); ok {
 				b.DisableDefaultText = true
 			}
 		}
+		c.CustomHelpTemplate = strings.Replace(cli.CommandHelpTemplate, `{{template "visibleFlagTemplate" .}}`, "\n"+options(c.Flags), 1)
 	}
 }
+
+// options are a command's flags, in lines that a terminal of 80 columns holds: what the package prints runs on.
+func options(flags []cli.Flag) string {
+	rows := [][2]string{}
+	for _, f := range flags {
+		name, use, _ := strings.Cut(f.String(), "\t")
+		name, _, _ = strings.Cut(name, " [") // of what may be written again: its use says so
+		rows = append(rows, [2]string{name, use})
+	}
+	rows = append(rows, [2]string{"--help, -h", "show help"})
+	wide := 0
+	for _, r := range rows {
+		wide = max(wide, len(r[0]))
+	}
+	lines := lined(func(w io.Writer) {
+		for _, r := range rows {
+			wrapped(w, wide+2, r[0], r[1])
+		}
+	}, helpWidth, false)
+	text := strings.NewReplacer("{{", `{{"{{"}}`).Replace(strings.Join(lines, "\n   "))
+	return "   " + text
+}
+
+// inColumns breaks lines that are too wide where their second column begins, at two blanks or more.
+func inColumns(text string) string {
+	return strings.Join(lined(func(w io.Writer) {
+		for _, line := range strings.Split(text, "\n") {
+			head := gap.FindStringIndex(line)
+			if utf8.RuneCountInString(line) <= helpWidth || head == nil {
+				fmt.Fprintln(w, line)
+				continue
+			}
+			at := utf8.RuneCountInString(line[:head[1]])
+			flowed(w, at, line[:head[1]], strings.Join(strings.Fields(line[head[1]:]), " "))
+		}
+	}, helpWidth, false), "\n")
+}
+
+// gap ends the first column.
+var gap = regexp.MustCompile(`\S {2,}`)

@@ -11,26 +11,17 @@ import (
 )
 
 // planSteps is the table of rungs: what each means for shares, crossing, loads and the way back. Columns that would say nothing are
-// left out; on a narrow page the figures stand below their rung.
+// left out; a rung's label that doesn't fit beside its figures stands above them.
 func planSteps(w io.Writer, p *cutover.Plan) {
 	est := map[[2]int]cutover.RungEstimate{}
-	line := false
 	if p.Estimates != nil {
 		for _, e := range p.Estimates.Rungs {
 			est[[2]int{e.Step, e.Rung}] = e
-			line = line || busiest(e.LineNow) > 0 || busiest(e.LinePeak) > 0
 		}
 	}
-	of := " load"
-	if len(p.Peak) > 0 {
-		of = " now/peak"
-	}
-	head := []string{"in " + p.To, "crossing", p.To + of, "back in", "ready", "bake"}
-	if line {
-		head = slices.Insert(head, 3, "line"+of)
-	}
-	rows := [][]string{head}
-	var labels []string // of the rows after the first; a row without figures is a step that writes nothing
+	cols := planColumns(p)
+	var labels []string // of the rows after the heads; a row without figures is a step that writes nothing
+	var rows [][]string
 	for i := range p.Steps {
 		st := &p.Steps[i]
 		name := fmt.Sprintf("%2d %s", i+1, st.Name)
@@ -50,10 +41,14 @@ func planSteps(w io.Writer, p *cutover.Plan) {
 			if st.Rungs[k].Skip {
 				label += ", already there"
 			}
-			labels, rows, name = append(labels, label), append(rows, rungCells(p, &st.Rungs[k], est[[2]int{i, k}], line)), ""
+			cells := make([]string, len(cols))
+			for c := range cols {
+				cells[c] = cols[c].cell(&st.Rungs[k], est[[2]int{i, k}])
+			}
+			labels, rows, name = append(labels, label), append(rows, cells), ""
 		}
 	}
-	stepTable(w, labels, rows, len(head))
+	stepTable(w, labels, rows, cols)
 	if slices.ContainsFunc(rows, func(cells []string) bool {
 		return slices.ContainsFunc(cells, func(c string) bool { return strings.HasSuffix(c, "⁺") })
 	}) {
@@ -61,41 +56,158 @@ func planSteps(w io.Writer, p *cutover.Plan) {
 	}
 }
 
-// stepTable puts labels and figures side by side, or one below the other.
-func stepTable(w io.Writer, labels []string, rows [][]string, n int) {
+// planColumn is one figure of each rung. Columns of a group stand close together below its name.
+type planColumn struct {
+	group, head string
+	cell        func(*cutover.RungPlan, cutover.RungEstimate) string
+}
+
+// planColumns are the figures that say something in this plan.
+func planColumns(p *cutover.Plan) []planColumn {
+	cols := []planColumn{
+		{"", "in " + p.To, func(_ *cutover.RungPlan, e cutover.RungEstimate) string { return share(e.Share[p.To]) }},
+		{"", "crossing", func(_ *cutover.RungPlan, e cutover.RungEstimate) string { return share(e.Crossing) }},
+	}
+	load := func(group, head string, of func(cutover.RungEstimate) float64) {
+		if p.Estimates != nil && slices.ContainsFunc(p.Estimates.Rungs, func(e cutover.RungEstimate) bool { return of(e) > 0 }) {
+			cols = append(cols, planColumn{group, head, func(_ *cutover.RungPlan, e cutover.RungEstimate) string { return loadOf(of(e)) + over(of(e), p) }})
+		}
+	}
+	for _, r := range p.Rooms {
+		load(r.Name+" load", "now", func(e cutover.RungEstimate) float64 { return e.LoadNow[r.Name] })
+		load(r.Name+" load", "peak", func(e cutover.RungEstimate) float64 { return e.LoadPeak[r.Name] })
+	}
+	for _, l := range p.Links {
+		load(l.Name, "now", func(e cutover.RungEstimate) float64 { return e.LineNow[l.Name] })
+		load(l.Name, "peak", func(e cutover.RungEstimate) float64 { return e.LinePeak[l.Name] })
+	}
+	return append(cols,
+		planColumn{"back in", "fast", func(_ *cutover.RungPlan, e cutover.RungEstimate) string { return backIn(e.BackFast, e.BackFast) }},
+		planColumn{"back in", "all", func(_ *cutover.RungPlan, e cutover.RungEstimate) string { return backIn(e.BackAll, e.BackAll) }},
+		planColumn{"takes", "ready", func(r *cutover.RungPlan, _ cutover.RungEstimate) string { return short(r.Takes() - r.Bake) }},
+		planColumn{"takes", "bake", func(r *cutover.RungPlan, _ cutover.RungEstimate) string { return backIn(r.Bake, 0) }})
+}
+
+// over marks a load past the headroom that the rules leave: LOOK AT says more.
+func over(load float64, p *cutover.Plan) string {
+	if p.Rules.Headroom > 0 && load > float64(p.Rules.Headroom)/cutover.Whole+1e-9 {
+		return "!"
+	}
+	return ""
+}
+
+// backIn is a span; one of a second or more depends on names being asked again.
+func backIn(t, names cutover.T) string {
+	switch {
+	case t <= 0:
+		return "–"
+	case names > cutover.Second:
+		return short(t) + "⁺"
+	}
+	return short(t)
+}
+
+// stepTable puts labels and figures side by side; a label that is too long stands above its figures.
+func stepTable(w io.Writer, labels []string, rows [][]string, cols []planColumn) {
 	figures := make([][]string, len(rows))
 	for i, r := range rows {
-		figures[i] = make([]string, n)
-		if len(r) == n {
+		figures[i] = make([]string, len(cols))
+		if len(r) == len(cols) {
 			figures[i] = r
 		}
 	}
-	lines := columns(figures, strings.Repeat("r", n))
-	wide := 0
-	for _, l := range lines {
-		wide = max(wide, utf8.RuneCountInString(l))
+	groups, heads, lines := figureLines(cols, figures)
+	wide := utf8.RuneCountInString(heads)
+	label := max(20, min(widthOf(w)-wide-2, 44))
+	if label+2+wide > widthOf(w) { // narrow: figures stand below, each label has the whole line
+		label = 0
 	}
-	label := min(widthOf(w)-wide-2, 44)
-	below := label < 24
+	beside := func(text, figures string) {
+		if label > 0 {
+			figures = padded(text, label) + "  " + figures
+		}
+		fmt.Fprintln(w, strings.TrimRight(figures, " "))
+	}
 	fmt.Fprintln(w)
-	if below {
-		fmt.Fprintf(w, "STEPS\n    %s\n", lines[0])
-	} else {
-		fmt.Fprintf(w, "%s  %s\n", padded("STEPS", label), lines[0])
+	if label == 0 {
+		fmt.Fprintln(w, "STEPS")
 	}
+	beside("STEPS", groups)
+	beside("", heads)
 	for i, l := range labels {
-		cells := rows[i+1]
-		switch {
-		case len(cells) != n && cells[0] == "":
+		switch cells := rows[i]; {
+		case len(cells) != len(cols) && cells[0] == "":
 			fmt.Fprintln(w, clip(l, widthOf(w)))
-		case len(cells) != n:
+		case len(cells) != len(cols):
 			wrapped(w, 24, clip(l, 22), cells[0])
-		case below:
-			fmt.Fprintf(w, "%s\n    %s\n", clip(l, widthOf(w)), lines[i+1])
+		case utf8.RuneCountInString(l) > label:
+			flowed(w, 4, "", l)
+			beside("", lines[i])
 		default:
-			fmt.Fprintf(w, "%s  %s\n", padded(l, label), lines[i+1])
+			beside(l, lines[i])
 		}
 	}
+}
+
+// alignMarks lets figures stand below one another where some of a column's have a mark behind them.
+func alignMarks(rows [][]string, c int) {
+	marked := func(cell string) bool { return strings.HasSuffix(cell, "!") || strings.HasSuffix(cell, "⁺") }
+	if !slices.ContainsFunc(rows, func(r []string) bool { return marked(r[c]) }) {
+		return
+	}
+	for _, r := range rows {
+		if !marked(r[c]) {
+			r[c] += " "
+		}
+	}
+}
+
+// figureLines are the rows of figures below two lines of heads: the groups' names, and the columns' own.
+func figureLines(cols []planColumn, rows [][]string) (groups, heads string, lines []string) {
+	wide := make([]int, len(cols))
+	for c := range cols {
+		alignMarks(rows, c)
+		wide[c] = utf8.RuneCountInString(cols[c].head)
+		for _, r := range rows {
+			wide[c] = max(wide[c], utf8.RuneCountInString(r[c]))
+		}
+	}
+	gap := func(c int) string {
+		switch {
+		case c == 0:
+			return ""
+		case cols[c].group != "" && cols[c].group == cols[c-1].group:
+			return " "
+		}
+		return "  "
+	}
+	for c := 0; c < len(cols); { // a group's columns are together as wide as its name
+		n, sum := 1, wide[c]
+		for ; c+n < len(cols) && cols[c].group != "" && cols[c+n].group == cols[c].group; n++ {
+			sum += 1 + wide[c+n]
+		}
+		if short := utf8.RuneCountInString(cols[c].group) - sum; short > 0 {
+			wide[c] += short
+			sum += short
+		}
+		groups += gap(c) + fmt.Sprintf("%*s", sum, cols[c].group)
+		c += n
+	}
+	row := func(cells []string) string {
+		line := ""
+		for c := range cols {
+			line += gap(c) + fmt.Sprintf("%*s", wide[c], cells[c])
+		}
+		return line
+	}
+	names := make([]string, len(cols))
+	for c := range cols {
+		names[c] = cols[c].head
+	}
+	for _, r := range rows {
+		lines = append(lines, row(r))
+	}
+	return groups, row(names), lines
 }
 
 func stepText(p *cutover.Plan, i int) string {
@@ -130,27 +242,6 @@ func backBefore(p *cutover.Plan, i int) string {
 	return "the start"
 }
 
-func rungCells(p *cutover.Plan, r *cutover.RungPlan, e cutover.RungEstimate, line bool) []string {
-	backIn := "–"
-	switch {
-	case e.BackAll > 0 && e.BackFast > 0 && e.BackFast != e.BackAll:
-		backIn = short(e.BackFast) + " … " + short(e.BackAll) + "⁺"
-	case e.BackAll > cutover.Second:
-		backIn = short(e.BackAll) + "⁺"
-	case e.BackAll > 0:
-		backIn = short(e.BackAll)
-	}
-	bake := "–"
-	if r.Bake > 0 {
-		bake = short(r.Bake)
-	}
-	cells := []string{share(e.Share[p.To]), share(e.Crossing), loads(e.LoadNow[p.To], e.LoadPeak[p.To]), backIn, short(r.Takes() - r.Bake), bake}
-	if line {
-		cells = slices.Insert(cells, 3, loads(busiest(e.LineNow), busiest(e.LinePeak)))
-	}
-	return cells
-}
-
 // loads is "4 / 28 %": parts of what can be carried, now and at the declared peak.
 func loads(now, peak float64) string {
 	switch {
@@ -167,14 +258,6 @@ func loadOf(v float64) string {
 		return "–"
 	}
 	return fmt.Sprintf("%.0f %%", v*100)
-}
-
-func busiest(lines map[string]float64) float64 {
-	most := 0.0
-	for _, v := range lines {
-		most = max(most, v)
-	}
-	return most
 }
 
 // wants is "entry 10 %, gw@home 22 %": what is brought to one share together.

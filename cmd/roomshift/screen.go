@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,6 +20,7 @@ func screen(w io.Writer, v *cutover.View) {
 	fmt.Fprintln(w)
 	sharesTable(w, v)
 	gatesTable(w, v)
+	told(w, "LOAD", loadLines(v))
 	writersLine(w, v)
 	told(w, "BACK", v.WayBack)
 	told(w, "LOCKS", v.Locks)
@@ -248,6 +250,35 @@ func gateValue(g cutover.GateView) string {
 		return hi
 	}
 	return lo + "…" + hi
+}
+
+// loadLines are what rooms and lines carry now, and what the next rung makes of that.
+func loadLines(v *cutover.View) []string {
+	var now, then []string
+	for _, l := range v.Loads {
+		now = append(now, l.Name+" "+loads(l.Now, l.Peak))
+		then = append(then, l.Name+" "+loads(l.Then, l.ThenPeak))
+	}
+	if len(now) == 0 && v.Then == nil {
+		return nil
+	}
+	var lines []string
+	if len(now) > 0 {
+		of := " of what each can carry"
+		if slices.ContainsFunc(v.Loads, func(l cutover.LoadView) bool { return l.Peak > 0 }) {
+			of += ", now / at peak"
+		}
+		lines = append(lines, strings.Join(now, " · ")+of)
+	}
+	if t := v.Then; t != nil {
+		lines = append(lines, "then "+strings.Join(append([]string{thenText(v)}, then...), " · "))
+	}
+	return lines
+}
+
+// thenText is what the next rung makes of the composed share and the crossing.
+func thenText(v *cutover.View) string {
+	return fmt.Sprintf("%s in %s, crossing %s", share(v.Then.Share), v.To, share(v.Then.Crossing))
 }
 
 func writersLine(w io.Writer, v *cutover.View) {

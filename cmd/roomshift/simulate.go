@@ -161,6 +161,9 @@ func simEnd(c *cli.Context, io stdio, s *sim.Sim, out *sim.Outcome, show *simSho
 		fmt.Fprintf(io.err, "this fault never struck: %s\n", f)
 	}
 	text := short(s.Now()) + " of virtual time"
+	if d := guarded(out.Records); d > 0 {
+		text += fmt.Sprintf(", the last %s of it watching the rest, which a guard does until somebody ends it", short(d))
+	}
 	if out.Runners > 1 {
 		text += fmt.Sprintf(", %d processes", out.Runners)
 	}
@@ -169,6 +172,28 @@ func simEnd(c *cli.Context, io stdio, s *sim.Sim, out *sim.Outcome, show *simSho
 	}
 	fmt.Fprintf(io.out, "%s, ", text)
 	return endWith(io.out, out.Exit)
+}
+
+// guarded is how long a guard watched its rest until the simulated people stopped it; 0: there was none.
+func guarded(rs []cutover.Record) cutover.T {
+	var rests string
+	for i := range rs {
+		r := &rs[i]
+		switch {
+		case r.Phase != nil:
+			rests = ""
+			if r.Phase.Phase == cutover.PhaseResting {
+				rests = r.Wall
+			}
+		case r.Command != nil && r.Command.Verb == "stop" && rests != "":
+			from, err := time.Parse(time.RFC3339Nano, rests)
+			to, err2 := time.Parse(time.RFC3339Nano, r.Wall)
+			if err == nil && err2 == nil {
+				return cutover.T(to.Sub(from))
+			}
+		}
+	}
+	return 0
 }
 
 // simShares prints what the seats hold in truth: one line for a route whose seats hold the same.
