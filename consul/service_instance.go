@@ -66,8 +66,9 @@ const (
 	maintained = "_service_maintenance:" // an agent's own
 )
 
-// mostDefinition is how long the definition of an instance may be, in bytes of JSON: a request holds 31 of them, and Consul takes 512 KiB.
-const mostDefinition = 14 << 10
+// mostDefinition is how long the definition of an instance may be, in bytes of JSON: a request holds up to 42 of them, and Consul takes
+// 512 KiB.
+const mostDefinition = 10 << 10
 
 // carried are the fields of an instance that a transaction writes back. Consul 1.8 drops TaggedAddresses; later versions carry them.
 var carried = []string{"ID", "Service", "Tags", "Meta", "Port", "Address", "Weights", "EnableTagOverride", "Namespace", "Partition",

@@ -80,10 +80,9 @@ func (c *Client) ServicesPlane(name string, room cutover.Room, place string, s *
 	return p
 }
 
-// How many instances one request writes: in a transaction each takes up to two operations, its weight and its check; agents are asked
-// side by side.
+// How many instances one request writes: in a transaction each takes up to three operations (see opsOf); agents are asked side by side.
 const (
-	maxInstances = MaxChanges / 2
+	maxInstances = MaxChanges / 3
 	maxAgents    = 16
 )
 
@@ -280,6 +279,7 @@ func (s *Services) valueFor(spec ServiceSpec) func(*cutover.Held, int) string {
 
 // refuse says which changes can't be carried out, and what to do. Three are named.
 func (s *Services) refuse(changes []cutover.Change) error {
+	const named = 5
 	var errs []error
 	bad := 0
 	for _, c := range changes {
@@ -288,13 +288,13 @@ func (s *Services) refuse(changes []cutover.Change) error {
 			continue
 		}
 		if err := s.refusal(c, f); err != nil {
-			if bad++; bad <= 3 {
+			if bad++; bad <= named {
 				errs = append(errs, err)
 			}
 		}
 	}
-	if bad > 3 {
-		errs = append(errs, fmt.Errorf("and %d more", bad-3))
+	if bad > named {
+		errs = append(errs, fmt.Errorf("and %d more", bad-named))
 	}
 	return errors.Join(errs...)
 }

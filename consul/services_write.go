@@ -186,7 +186,7 @@ func (w *servicesWrite) writeCatalog(ctx context.Context) {
 		return
 	}
 	c := w.s.client
-	ops := api.TxnOps{{KV: &api.KVTxnOp{Verb: api.KVCheckSession, Key: w.fence.Key, Session: w.fence.Session}}}
+	ops := []serviceOp{{KV: &api.KVTxnOp{Verb: api.KVCheckSession, Key: w.fence.Key, Session: w.fence.Session}}}
 	at := []op{{}} // check-session has no result
 	for _, i := range send {
 		for _, o := range w.opsOf(i) {
@@ -198,7 +198,7 @@ func (w *servicesWrite) writeCatalog(ctx context.Context) {
 	if len(send) > 1 {
 		act = fmt.Sprintf("write %d instances", len(send))
 	}
-	answer, ok, what, retry, err := c.txn(ctx, act, ops)
+	answer, ok, what, retry, err := c.serviceTxn(ctx, act, ops)
 	switch {
 	case err != nil:
 		for _, i := range send {
@@ -211,22 +211,34 @@ func (w *servicesWrite) writeCatalog(ctx context.Context) {
 	}
 }
 
-// opsOf are a change's operations. A compare-and-set of what is there already goes along when only the check comes or goes, so that the
-// transaction is made over the version that was seen, and an older one that is still on its way can't come after it.
-func (w *servicesWrite) opsOf(i int) api.TxnOps {
+// opsOf are a change's operations. A weight is compared and set. What only brings a check or takes it away compares the weight as well, so
+// that it is made over the version that was seen; and where it brings one, the weight is set to another and back within the transaction,
+// which moves the index, so that an older write of the weight that is still on its way can't come after it.
+func (w *servicesWrite) opsOf(i int) []serviceOp {
 	was, now := w.of[i], w.after(i)
-	var ops api.TxnOps
-	if was.dropped == "" {
-		ops = append(ops, &api.TxnOp{Service: &api.ServiceTxnOp{Verb: api.ServiceCAS, Node: was.node, Service: now.service}})
+	var ops []serviceOp
+	set := func(verb api.ServiceOp, service api.AgentService) {
+		ops = append(ops, serviceOp{Service: &api.ServiceTxnOp{Verb: verb, Node: was.node, Service: service}})
 	}
-	check := api.HealthCheck{Node: was.node, CheckID: drainCheck + was.service.ID, Name: "roomshift", Status: api.HealthCritical,
-		Notes: drainNotes, ServiceID: was.service.ID, ServiceName: was.service.Service, ModifyIndex: was.drained,
-		Namespace: was.service.Namespace, Partition: was.service.Partition}
+	switch {
+	case was.dropped != "":
+	case now.drained != 0 && was.drained == 0 && now.service.Weights == was.service.Weights:
+		other := now.service
+		other.Weights.Passing = other.Weights.Passing%65535 + 1
+		set(api.ServiceCAS, other)
+		set(api.ServiceSet, now.service)
+	default:
+		set(api.ServiceCAS, now.service)
+	}
+	check := drainOp{Verb: api.CheckCAS, Check: drain{Node: was.node, CheckID: drainCheck + was.service.ID, Name: "roomshift", Notes: drainNotes,
+		Status: api.HealthCritical, ServiceID: was.service.ID, ServiceName: was.service.Service, ModifyIndex: was.drained,
+		Namespace: was.service.Namespace, Partition: was.service.Partition}}
 	switch {
 	case now.drained != 0:
-		ops = append(ops, &api.TxnOp{Check: &api.CheckTxnOp{Verb: api.CheckCAS, Check: check}})
+		ops = append(ops, serviceOp{Check: &check})
 	case was.drained != 0:
-		ops = append(ops, &api.TxnOp{Check: &api.CheckTxnOp{Verb: api.CheckDeleteCAS, Check: check}})
+		check.Verb = api.CheckDeleteCAS
+		ops = append(ops, serviceOp{Check: &check})
 	}
 	return ops
 }
