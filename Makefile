@@ -27,9 +27,10 @@ test: deps
 race: deps
 	$(GO) test -race -short -timeout 60m ./...
 
-# Hours on one core: see cutover/states_sim_test.go and cutover/moments_sim_test.go.
+# Hours on one core: see cutover/states_sim_test.go and cutover/moments_sim_test.go. Minutes: what an agent's own sync leaves.
 long:
 	$(GO) test -timeout 12h -run 'TestBackFromEveryState|TestMoments' ./cutover -long
+	$(GO) test -timeout 30m -run 'TestAgentKeeps|TestHAProxyObeys' ./consul -long
 
 lab: deps
 	$(GO) run ./lab/cmd/roomshift-lab
