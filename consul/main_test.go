@@ -44,7 +44,7 @@ func run(m *testing.M) (int, error) {
 	defer os.RemoveAll(dir)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	real, err = server.StartConsul(ctx, dir, server.ConsulOptions{Datacenter: "home", ACL: true, Rules: rules})
+	real, err = server.StartConsul(ctx, dir, server.ConsulOptions{Datacenter: "home", ACL: true, Rules: rules, Connect: true})
 	if err != nil {
 		return 1, err
 	}

@@ -373,3 +373,45 @@ func awaitSplitter(ctx context.Context, s *consul.Splitters) ([]cutover.Held, er
 		}
 	}
 }
+
+// TestSplitterIsObeyed: what is written is what proxies are configured by, as Consul's discovery chain tells it, to the hundredth of a percent.
+func TestSplitterIsObeyed(t *testing.T) {
+	s, _, change := oneSplitter(t)
+	name := strings.TrimPrefix(change.Object, "splitter/")
+	for _, cloud := range []int{3000, 53, 418, 10000, 0} {
+		held, err := s.Read(within10s(t), s.Seats())
+		if err != nil {
+			t.Fatal(err)
+		}
+		waves, err := s.Shape(held, map[cutover.Seat]cutover.Share{change.Seat: {"home": cutover.Whole - cloud, "cloud": cloud}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if o := s.Write(within10s(t), cutover.Fence{}, waves[0])[0]; o.What != cutover.Done {
+			t.Fatal(o.What, o.Err)
+		}
+		var chain struct {
+			Chain struct {
+				Nodes map[string]struct {
+					Splits []struct {
+						Weight   float64
+						NextNode string
+					}
+				}
+			}
+		}
+		if err := json.Unmarshal([]byte(asked(t, real.Addr, http.MethodGet, "/v1/discovery-chain/"+name, "")), &chain); err != nil {
+			t.Fatal(err)
+		}
+		seen := map[string]int{}
+		for _, node := range chain.Chain.Nodes {
+			for _, split := range node.Splits {
+				room, _, _ := strings.Cut(strings.TrimPrefix(split.NextNode, "resolver:"), ".")
+				seen[room] += int(split.Weight*100 + 0.5)
+			}
+		}
+		if seen["cloud"] != cloud || seen["home"] != cutover.Whole-cloud {
+			t.Errorf("%d basis points of the cloud's are obeyed as %v", cloud, seen)
+		}
+	}
+}

@@ -23,6 +23,7 @@ type ConsulOptions struct {
 	Rules      string  // ACL: the rules of Token's policy, in Consul's language
 	TLS        bool    // HTTPS only, and only for clients with a certificate of its own authority
 	Servers    int     // 0: 1
+	Connect    bool    // its mesh is on: the discovery chain can be asked
 	Primary    *Consul // federated with it, which keeps config entries; neither has ACLs
 	WAN        bool    // others may be federated with it
 }
@@ -153,6 +154,9 @@ func (c *Consul) writeConfig(node *ConsulNode) error {
 		"bind_addr": "127.0.0.1", "client_addr": "127.0.0.1", "data_dir": filepath.Join(node.dir, "data"), "ports": ports,
 		"retry_join": join, "retry_interval": "200ms", "disable_update_check": true, "log_level": "warn",
 		"performance": map[string]int{"raft_multiplier": 1},
+	}
+	if c.options.Connect {
+		config["connect"] = map[string]any{"enabled": true}
 	}
 	if p := c.options.Primary; p != nil {
 		config["primary_datacenter"] = p.Datacenter
