@@ -35,7 +35,7 @@ var (
 	shapeProbe       = &shape{name: "probe", what: "probe", keys: words("host paths"), required: words("host paths")}
 	shapeObserve     = &shape{name: "observe", what: "observe", keys: words("prometheus room"), required: words("prometheus room")}
 	shapeRoute       = &shape{name: "route", what: "a route", keys: words("consul dns follows stays into seats bytes calls connections observe")}
-	shapeRouteConsul = &shape{name: "routeConsul", what: "a route's consul", keys: words("key field as of service consumer upstream splitter tag")}
+	shapeRouteConsul = &shape{name: "routeConsul", what: "a route's consul", keys: words("key field as of service consumer upstream splitter legs tag")}
 	shapeDNS         = &shape{name: "dns", what: "dns", keys: words("name provider lines"), required: words("name provider")}
 	shapePair        = &shape{name: "pair", what: "a pair", keys: words("record onLost sync"), open: true}
 	shapeMaster      = &shape{name: "master", what: "one side of a pair", keys: words("dsnEnv caFile certFile keyFile serverName readers restarts"), required: words("dsnEnv")}

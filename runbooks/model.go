@@ -146,6 +146,8 @@ type Route struct {
 	Key      *KeyMedium // MediumKey
 	Service  string     // MediumService, MediumSplitter: the service's name
 	Consumer string     // who reads weights: of a service haproxy, generic, envoy; of an upstream upsync, apisix
+	// Legs are, by room, the subset or service of the splitter's leg that leads there; nil: the rooms' own names.
+	Legs     map[string]string
 	Upstream string     // MediumUpstream
 	DNS      *DNSMedium // MediumDNS
 

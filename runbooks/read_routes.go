@@ -140,7 +140,7 @@ var consulMedia = []struct {
 	{"key", MediumKey, []string{"field", "as", "of"}, []string{"as", "of"}},
 	{"service", MediumService, []string{"consumer"}, []string{"consumer"}},
 	{"upstream", MediumUpstream, []string{"consumer"}, nil},
-	{"splitter", MediumSplitter, nil, nil},
+	{"splitter", MediumSplitter, []string{"legs"}, nil},
 }
 
 func (r *roomsReader) routeConsul(v *Route, n *yaml.Node) {
@@ -165,8 +165,30 @@ func (r *roomsReader) routeConsul(v *Route, n *yaml.Node) {
 			v.Consumer = f.one("consumer", "upsync", "apisix")
 		}
 	default:
-		v.Service = f.str("splitter")
+		v.Service, v.Legs = f.str("splitter"), r.legs(f)
 	}
+}
+
+// legs are the subsets or services by which a splitter's legs lead to rooms: one each, two rooms at least.
+func (r *roomsReader) legs(f *fields) map[string]string {
+	if !f.has("legs") {
+		return nil
+	}
+	legs, rooms := map[string]string{}, map[string]string{}
+	for _, e := range f.under("legs") {
+		room, leg := r.reader.room(e.key, r.x), r.str(e.value, "a leg")
+		if room == "" || leg == "" {
+			continue
+		}
+		if other := rooms[leg]; other != "" {
+			r.addf(e.value, RuleDuplicateKey, "", "the leg %s is %s's already", quoted(leg), other)
+		}
+		legs[room], rooms[leg] = leg, room
+	}
+	if n := f.get("legs"); n.Kind == yaml.MappingNode && len(n.Content) < 4 {
+		r.addf(n, RuleValue, "", "legs leads to one room: want the leg of each room that gets a share")
+	}
+	return legs
 }
 
 // consulMedium is what holds the split, by the one key that names it; "" if there isn't one. Keys of others are problems.

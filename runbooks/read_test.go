@@ -97,7 +97,7 @@ func TestDefaultsOfRooms(t *testing.T) {
 	equal(t, "link", full.Links[0], Link{Name: "ab", Between: [2]string{"b", "a"}, Circuits: []float64{1e8}, Keep: Whole})
 	equal(t, "addresses", full.Rooms[0].Addresses, []Address{{URL: "http://127.0.0.1:8081"}, {CIDR: "2001:db8::/32"}})
 	equal(t, "www", full.Route("www").DNS, &DNSMedium{Name: "www.example.com", Provider: "powerdns", Lines: []string{"default", "telecom"}})
-	equal(t, "mesh", *full.Route("mesh"), Route{Name: "mesh", Medium: MediumSplitter, Service: "web", Observe: &Observe{Query: `x{room="$room"}`, RoomLabel: "by"}})
+	equal(t, "mesh", *full.Route("mesh"), Route{Name: "mesh", Medium: MediumSplitter, Service: "web", Legs: map[string]string{"a": "v1", "b": "web-b"}, Observe: &Observe{Query: `x{room="$room"}`, RoomLabel: "by"}})
 	if p := full.PrometheusOf("a"); p.Addr != "https://127.0.0.1:9091/prom" || p.Scrape != time.Second {
 		t.Errorf("a's Prometheus: %+v", p)
 	}

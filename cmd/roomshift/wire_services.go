@@ -58,18 +58,30 @@ func servicesIn(rooms *runbooks.Rooms, room string) map[cutover.Seat]consul.Serv
 }
 
 func splittersIn(rooms *runbooks.Rooms, room string) map[cutover.Seat]consul.SplitterSpec {
-	words := map[cutover.Room][]string{}
-	for _, s := range signsOf(rooms) {
-		words[s.Room] = s.Words
-	}
 	specs := map[cutover.Seat]consul.SplitterSpec{}
 	for i := range rooms.Routes {
 		rt := &rooms.Routes[i]
 		if seat, ok := seatIn(rooms, rt, room); ok && rt.Medium == runbooks.MediumSplitter {
-			specs[seat] = consul.SplitterSpec{Service: rt.Service, Rooms: words}
+			specs[seat] = consul.SplitterSpec{Service: rt.Service, Rooms: legsOf(rooms, rt)}
 		}
 	}
 	return specs
+}
+
+// legsOf says by which words a splitter's legs lead to rooms: the route's own, else the rooms' names and datacenters.
+func legsOf(rooms *runbooks.Rooms, rt *runbooks.Route) map[cutover.Room][]string {
+	words := map[cutover.Room][]string{}
+	for _, s := range signsOf(rooms) {
+		words[s.Room] = s.Words
+	}
+	if rt.Legs == nil {
+		return words
+	}
+	own := map[cutover.Room][]string{}
+	for room, leg := range rt.Legs {
+		own[room] = []string{leg}
+	}
+	return own
 }
 
 // signsOf says by what instances and legs are known to be a room's: the room's networks, its name, and its datacenter's.
