@@ -205,7 +205,7 @@ func (c *Composer) entryMove(m *moveCheck, found *brokenMoves, entry string, roo
 	gain := after - start
 	switch {
 	case m.evacuate:
-	case start < r.FirstMove && gain > r.FirstMove+m.slack:
+	case start+m.slack < r.FirstMove && gain > r.FirstMove+m.slack:
 		found.add(RuleFirst, entry, fmt.Sprintf("in %s would go from %s to %s at once; into a room below %s a rung moves at most %d points", room, percent(start), percent(after), percent(r.FirstMove), r.FirstMove/100))
 	case gain > r.MaxMove+m.slack:
 		found.add(RuleMaxMove, entry, fmt.Sprintf("in %s would go from %s to %s in one rung; at most %d points are allowed", room, percent(start), percent(after), r.MaxMove/100))

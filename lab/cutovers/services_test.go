@@ -115,7 +115,7 @@ func TestConsulMedia(t *testing.T) {
 		shares            string
 		say               string // check --live
 	}{
-		{"service", `{consul: {service: search, consumer: haproxy}, seats: [home]}`, "/v1/health/service/search", "4%, 9%", "4 of 4 live in home, 4 owned by the catalog"},
+		{"service", `{consul: {service: search, consumer: haproxy}, seats: [home]}`, "/v1/health/service/search", "5%, 30%", "4 of 4 live in home, 4 owned by the catalog"},
 		{"agents", `{consul: {service: search, consumer: generic}, seats: [home]}`, "/v1/health/service/search", "5%, 30%", "3 of 3 live in cloud, 3 owned by their agents"},
 		{"splitter", `{consul: {splitter: web}, seats: [home]}`, "/v1/config/service-splitter/web", "5%, 30.05%", "cloud=2.40,home=77.57"},
 	} {
