@@ -88,8 +88,8 @@ func (s *scene) splitter(name string) {
 	s.t.Helper()
 	for _, entry := range []string{
 		fmt.Sprintf(`{"Kind":"service-defaults","Name":%q,"Protocol":"http"}`, name),
-		fmt.Sprintf(`{"Kind":"service-resolver","Name":%q,"Subsets":{"home":{"Filter":"Service.Meta.room == home"},"cloud":{"Filter":"Service.Meta.room == cloud"},"canary":{}}}`, name),
-		fmt.Sprintf(`{"Kind":"service-splitter","Name":%q,"Splits":[{"Weight":77.57,"ServiceSubset":"home"},{"Weight":2.4,"ServiceSubset":"cloud"},{"Weight":20.03,"ServiceSubset":"canary"}]}`, name),
+		fmt.Sprintf(`{"Kind":"service-resolver","Name":%q,"Subsets":{"v1":{"Filter":"Service.Meta.room == home"},"v2":{"Filter":"Service.Meta.room == cloud"},"canary":{}}}`, name),
+		fmt.Sprintf(`{"Kind":"service-splitter","Name":%q,"Splits":[{"Weight":77.57,"ServiceSubset":"v1"},{"Weight":2.4,"ServiceSubset":"v2"},{"Weight":20.03,"ServiceSubset":"canary"}]}`, name),
 	} {
 		s.put("/v1/config", entry)
 	}
@@ -117,7 +117,7 @@ func TestConsulMedia(t *testing.T) {
 	}{
 		{"service", `{consul: {service: search, consumer: haproxy}, seats: [home]}`, "/v1/health/service/search", "5%, 30%", "4 of 4 live in home, 4 owned by the catalog"},
 		{"agents", `{consul: {service: search, consumer: generic}, seats: [home]}`, "/v1/health/service/search", "5%, 30%", "3 of 3 live in cloud, 3 owned by their agents"},
-		{"splitter", `{consul: {splitter: web}, seats: [home]}`, "/v1/config/service-splitter/web", "5%, 30.05%", "cloud=2.40,home=77.57"},
+		{"splitter", `{consul: {splitter: web, legs: {home: v1, cloud: v2}}, seats: [home]}`, "/v1/config/service-splitter/web", "5%, 30.05%", "cloud=2.40,home=77.57"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := begin(t)
