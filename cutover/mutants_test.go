@@ -23,6 +23,10 @@ type mutant struct {
 // mutants are the mistakes that an engine like this one is likely to have. Each is caught by a test that takes little time.
 var mutants = []mutant{
 	{
+		name: "what a scale makes of 5 % is a share below 5 %", file: "rules.go",
+		old: "case start+m.slack < r.FirstMove", new: "case start < r.FirstMove",
+		run: "TestJudge",
+	}, {
 		name: "a frozen run calls people once", file: "page.go",
 		old: "case e.pagedAt == 0, e.now >= e.pagedAt+pageEvery:", new: "case e.pagedAt == 0:",
 		run: "TestAFrozenRunCallsAgain",

@@ -129,3 +129,32 @@ func TestOneForeignWeight(t *testing.T) {
 		}
 	}
 }
+
+// TestRefusedByName: instances that a write would damage, or whose owner would undo it, keep a plan from being made: each is named with what to
+// do, by plan, by run and by check --live, which also says how many there are of whom.
+func TestRefusedByName(t *testing.T) {
+	s, file := onServices(t)
+	s.put("/v1/catalog/register", `{"Node":"ext-search-5","Address":"127.2.7.6","SkipNodeUpdate":true,"Service":{"ID":"search-5","Service":"search","Port":80,`+
+		`"Weights":{"Passing":256,"Warning":2},"Connect":{"Native":true}}}`)
+	s.put("/v1/catalog/register", `{"Node":"ext-search-6","Address":"127.2.7.7","SkipNodeUpdate":true,"Service":{"ID":"search-6","Service":"search","Port":80,`+
+		`"Weights":{"Passing":256,"Warning":2},"Meta":{"external-source":"kubernetes"}}}`)
+	before, index := s.get("/v1/health/service/search")
+	book := s.book("1s", fewMore)
+	for _, c := range []struct {
+		code int
+		args []string
+		says []string
+	}{
+		{2, []string{"plan"}, nil},
+		{2, []string{"run"}, nil},
+		{1, []string{"check", "--live"}, []string{"3 of 3 live in cloud", "1 owned by kubernetes", "1 owned by the catalog, weights fixed by Connect"}},
+	} {
+		p := s.start(append(c.args, "--rooms", file, book)...)
+		for _, say := range append(c.says, "search/ext-search-5/search-5 has Connect, which a transaction would drop", "search/ext-search-6/search-6 is kept by kubernetes", "set its weight there") {
+			p.saysAt(c.code, say)
+		}
+	}
+	if now, at := s.get("/v1/health/service/search"); now != before || at != index {
+		t.Errorf("something was written: %s", now)
+	}
+}
