@@ -86,7 +86,7 @@ func (w *servicesWrite) look(ctx context.Context) {
 		f, known := factsOf(c.Version)
 		last := w.s.last(w.service(i), c.Object)
 		// What a transaction can't compare must be seen now.
-		if !known || last == nil || f != last.facts() || f.dropped != "" {
+		if !known || last == nil || f != last.facts() || f.dropped != "" && f.owner == OwnedByCatalog {
 			stale = append(stale, i)
 			continue
 		}
