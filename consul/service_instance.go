@@ -70,7 +70,7 @@ const (
 // 512 KiB.
 const mostDefinition = 10 << 10
 
-// carried are the fields of an instance that a transaction writes back. Consul 1.8 drops TaggedAddresses; later versions carry them.
+// carried are the fields of an instance that a transaction writes back, in every version: TaggedAddresses, Connect, Kind … aren't.
 var carried = []string{"ID", "Service", "Tags", "Meta", "Port", "Address", "Weights", "EnableTagOverride", "Namespace", "Partition",
 	"CreateIndex", "ModifyIndex", "Datacenter"}
 
