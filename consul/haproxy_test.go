@@ -21,6 +21,9 @@ import (
 // smallest step of its scale or 2 points, from an even start over 5 and 30 % to nothing and back; of instances that the catalog owns and
 // of an agent's own. After the agent's sync it is the same: by its restart, with -long by the one that comes by itself.
 func TestHAProxyObeys(t *testing.T) {
+	if testing.Short() {
+		t.Skip("short")
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), 8*time.Minute)
 	defer cancel()
 	own, err := server.StartConsul(ctx, t.TempDir(), server.ConsulOptions{Datacenter: "home"})
