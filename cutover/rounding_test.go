@@ -15,7 +15,7 @@ func TestRoundingShown(t *testing.T) {
 		want  []string
 	}{
 		{5000, nil},
-		{300, []string{"up would have 3.13 % in cloud, not 3 %: weights are whole numbers"}},
+		{300, []string{"up would have 3.03 % in cloud, not 3 %: weights are whole numbers"}},
 		{5000, nil},
 	} {
 		waves, err := m.Shape(held, map[Seat]Share{seat: shareTo(c.cloud)})

@@ -39,8 +39,8 @@ type RuleWrite struct {
 	OneRequest bool
 }
 
-// scaleSlack is what a consumer's scale may add to a share that the plan held to its rules: a quarter of a point, in basis points.
-const scaleSlack = 25
+// scaleSlack is what a consumer's scale may add to a share that the plan held to its rules, or take from the one before.
+const scaleSlack = Near
 
 // Judge names the rules that a write would break, in a fixed order. Forward writes, and those that keep a share, are held to all of
 // them; evacuating sets first, maxMove, maxOut, headroom and peak aside; every other purpose is held to `serves` alone.
@@ -207,7 +207,7 @@ func (c *Composer) entryMove(m *moveCheck, found *brokenMoves, entry string, roo
 	case m.evacuate:
 	case start+m.slack < r.FirstMove && gain > r.FirstMove+m.slack:
 		found.add(RuleFirst, entry, fmt.Sprintf("in %s would go from %s to %s at once; into a room below %s a rung moves at most %d points", room, percent(start), percent(after), percent(r.FirstMove), r.FirstMove/100))
-	case gain > r.MaxMove+m.slack:
+	case gain > r.MaxMove+2*m.slack:
 		found.add(RuleMaxMove, entry, fmt.Sprintf("in %s would go from %s to %s in one rung; at most %d points are allowed", room, percent(start), percent(after), r.MaxMove/100))
 	}
 	if limit, ok := r.MaxShare[room]; ok && after > limit+m.slack && after > before {

@@ -49,6 +49,8 @@ func TestJudge(t *testing.T) {
 		"first":                    {func(_ *Composer, w *RuleWrite) { gwTo(w, 0, 526) }, RuleFirst},
 		"first, from 4.74 %":       {func(_ *Composer, w *RuleWrite) { gwTo(w, 474, 1100) }, RuleFirst},
 		"from what 5 % rounds to":  {func(_ *Composer, w *RuleWrite) { gwTo(w, 476, 3000) }, ""},
+		"maxMove, rounded twice":   {func(_ *Composer, w *RuleWrite) { gwTo(w, 975, 4025) }, ""},
+		"maxMove, more than that":  {func(_ *Composer, w *RuleWrite) { gwTo(w, 975, 4026) }, RuleMaxMove},
 		"first, in two writes":     {func(_ *Composer, w *RuleWrite) { gwTo(w, 500, 1000); w.RungStart = map[Seat]Share{gw: cloud(0)} }, RuleFirst},
 		"from 5 % on":              {func(_ *Composer, w *RuleWrite) { gwTo(w, 500, 2000) }, ""},
 		"maxMove, at the limit":    {func(_ *Composer, w *RuleWrite) { gwTo(w, 1000, 4000) }, ""},

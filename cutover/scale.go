@@ -50,7 +50,7 @@ func (s Scale) Written(units int) int { return units * s.Step }
 // sum (of two as near, the smaller): weights stay near the ones before and after, so a room that gains only rises and one that loses
 // only falls, and no order of writes passes the goal. Where sum is too small for the share, that is the smallest numbers that do.
 //
-// The tolerance is Near, or a twentieth of the smallest share if that is less; where the scale hasn't that, the best that it has, if
+// The tolerance is Near, or a fiftieth of the smallest share if that is less; where the scale hasn't that, the best that it has, if
 // that is within Near. The error names what can't be had: a room that is to get something and has nothing alive, or, past Near, the
 // nearest share that the scale can express.
 func (s Scale) Units(rooms []Room, counts []int, want Share, sum int) ([]int, error) {
@@ -75,7 +75,7 @@ func (s Scale) Units(rooms []Room, counts []int, want Share, sum int) ([]int, er
 }
 
 // fine is the tolerance that is asked for first.
-func fine(smallest int) int { return min(Near, max(1, smallest/20)) }
+func fine(smallest int) int { return min(Near, max(1, smallest/50)) }
 
 // unitSearch looks for units, sum by sum.
 type unitSearch struct {

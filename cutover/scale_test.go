@@ -48,8 +48,8 @@ func TestUnits(t *testing.T) {
 		want   string
 	}{
 		{any, []int{5, 5}, 300, 1000, "[6 194]"},
-		{any, []int{5, 5}, 300, 10, "[1 31]"}, // 3.125 %: within a twentieth of 3 %
-		{any, []int{5, 5}, 100, 10, "[1 95]"}, // a quarter of a point off would be 1.25 %
+		{any, []int{5, 5}, 300, 10, "[1 32]"}, // 3.03 %: within a fiftieth of 3 %
+		{any, []int{5, 5}, 100, 10, "[1 98]"}, // a quarter of a point off would be 1.25 %
 		{any, []int{5, 5}, 5000, 10, "[1 1]"},
 		{any, []int{2, 20}, 5000, 22, "[10 1]"},
 		{any, []int{0, 3}, 0, 30, "[0 10]"},
@@ -58,7 +58,7 @@ func TestUnits(t *testing.T) {
 		{any, []int{1, 1}, 1, 2, "[1 4999]"},
 		{haproxy, []int{5, 5}, 500, 10, "[1 19]"},
 		{haproxy, []int{1, 1}, 20, 2, "[1 249]"}, // 0.4 % for 0.2 %: all that the scale has, and within Near
-		{Scale{128, 1}, []int{3, 3}, 78, 300, "[1 123]"},
+		{Scale{128, 1}, []int{3, 3}, 78, 300, "[1 126]"},
 		{haproxy, []int{5, 5}, 10, 10, "weights of 1 to 255 can't express cloud 0.1 %, home 99.9 % over 5 and 5 instances within 0.25 %; the nearest is cloud 0.4 %, home 99.6 %"},
 		{Scale{100, 1}, []int{9, 1}, 500, 10, "the nearest is cloud 8.26 %, home 91.74 %"},
 		{any, []int{0, 3}, 300, 30, "cloud is to get 3 % and has nothing that serves"},

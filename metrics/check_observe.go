@@ -29,6 +29,9 @@ func (c *checker) observe(ctx context.Context, r *runbooks.Route) {
 		return
 	}
 	for _, en := range ob.asks {
+		if plan.ByRoom && en.room != "" && !slices.Contains(r.Seats, en.room) { // nothing is split there, so nobody asks
+			continue
+		}
 		f.Room = en.room
 		parts := []part{{partValue, en.e, true}}
 		var others []part
