@@ -102,6 +102,7 @@ func (u *Upstream) start(ctx, watching context.Context) error {
 	u.done.Go(func() { u.watch(watching) })
 	u.done.Go(u.count)
 	u.load = newLoad(rooms, map[string]string{Home: u.nginx.Addr, Cloud: u.nginx.Addr}, u.o.PerSecond, 0, true)
+	u.load.reads.Store(true) // what is written is the gateways' load's
 	return nil
 }
 

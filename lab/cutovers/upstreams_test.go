@@ -139,3 +139,111 @@ func TestUpstreamKeys(t *testing.T) {
 	s.kept()
 	s.unharmed()
 }
+
+// threePercent is what stands at a key of three in a hundred, with as many instances in both rooms.
+func threePercent(room string) string {
+	weight := map[string]int{lab.Home: 97, lab.Cloud: 3}[room]
+	return fmt.Sprintf(`{"weight":%d,"max_fails":2,"fail_timeout":10}`, weight)
+}
+
+// some are n keys of a room.
+func (s *upstreamScene) some(room string, n int) []string {
+	network := strings.TrimSuffix(lab.UpstreamNetworks[room], "0/24")
+	var keys []string
+	for _, key := range slices.Sorted(maps.Keys(s.keys)) {
+		if strings.Contains(key, "/"+network) {
+			keys = append(keys, key)
+		}
+	}
+	return keys[:n]
+}
+
+// join makes an instance and returns its key.
+func (s *upstreamScene) join(room, value string) string {
+	s.t.Helper()
+	key, err := s.Join(s.t.Context(), room, value)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return key
+}
+
+const upstreamGuarded = `  - name: climb
+    shift: {cloud: {im@home: [8%, 30%]}}
+    settle: {within: 60s, tolerance: 2pt, else: ask}
+  - checkpoint: there
+    guard: true
+`
+
+// TestUpstreamMembers: while a run rests on guard, an instance that joins gets its room's weight; then half of all are replaced, and
+// going back brings home the share over those that live, and every byte of those that stayed.
+func TestUpstreamMembers(t *testing.T) {
+	s := beginUpstream(t, lab.UpstreamOptions{Instances: map[string]int{lab.Home: 4, lab.Cloud: 4}, Value: threePercent})
+	p := s.start("run", "--rooms", s.roomsFile, s.steps(upstreamGuarded))
+	p.await(`rests at "there"`)
+	s.carries("on guard", 30)
+	joined := s.join(lab.Cloud, `{"weight":1,"max_fails":7}`)
+	old := s.some(lab.Cloud, 1)[0]
+	want := strings.Replace(strings.Replace(s.bytes()[old], `"max_fails":2`, `"max_fails":7`, 1), `,"fail_timeout":10`, "", 1)
+	s.eventually("the new instance weighs what its room's others do, or the share is set again over all", func() bool {
+		return s.bytes()[joined] == want || !strings.Contains(s.bytes()[joined], `"weight":1,`)
+	})
+	s.carries("one joined", 30)
+	var stayed []string
+	for _, room := range []string{lab.Home, lab.Cloud} {
+		all := s.some(room, 4)
+		stayed = append(stayed, all[:2]...)
+		for _, key := range all[2:] {
+			s.join(room, `{"weight":100}`)
+			if err := s.Leave(t.Context(), key); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	s.start("back", "--to", "start").exits(0)
+	p.exits(3)
+	s.carries("back over those that live", 3)
+	now := s.bytes()
+	for _, key := range stayed {
+		if now[key] != s.keys[key] {
+			t.Errorf("%s held %q and holds %q", key, s.keys[key], now[key])
+		}
+	}
+	s.unharmed()
+}
+
+// TestUpstreamForeign: a weight that somebody else wrote is left alone, and shown as it was, as the run had it and as it is; every other
+// key is brought back to the byte.
+func TestUpstreamForeign(t *testing.T) {
+	s := beginUpstream(t, lab.UpstreamOptions{Instances: map[string]int{lab.Home: 3, lab.Cloud: 3}, Value: threePercent})
+	p := s.start("run", "--rooms", s.roomsFile, s.steps(upstreamGuarded))
+	p.await(`rests at "there"`)
+	theirs := s.some(lab.Home, 1)[0]
+	ours := s.bytes()[theirs]
+	if err := s.SetKey(t.Context(), theirs, `{"weight":55}`); err != nil {
+		t.Fatal(err)
+	}
+	s.start("back", "--to", "start").exits(0)
+	text := p.exits(4)
+	weight := strings.TrimPrefix(strings.Split(ours, ",")[0], `{"weight":`)
+	if !strings.Contains(text, theirs) || !strings.Contains(text, "97") || !strings.Contains(text, weight) || !strings.Contains(text, "55") {
+		t.Errorf("doesn't show %s before (97), ours (%s) and theirs (55):\n%s", theirs, weight, text)
+	}
+	now := s.bytes()
+	s.keys[theirs] = `{"weight":55}`
+	if !maps.Equal(now, s.keys) {
+		t.Errorf("the keys hold %q, want %q", now, s.keys)
+	}
+	report := s.start("report")
+	report.exits(0)
+	report.says(theirs)
+}
+
+// TestUpstreamWithoutOthers: a room without an instance gets nothing, and its name is said; a run there begins nothing.
+func TestUpstreamWithoutOthers(t *testing.T) {
+	s := beginUpstream(t, lab.UpstreamOptions{Instances: map[string]int{lab.Home: 2}})
+	p := s.start("run", "--rooms", s.roomsFile, s.steps(upstreamClimb+rest))
+	p.exits(2)
+	p.says("im@home", "cloud is to get 5 %", "nothing that serves")
+	s.kept()
+}
