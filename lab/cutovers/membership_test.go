@@ -1,10 +1,17 @@
 package cutovers
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
+	"net/http"
+	"os"
 	"strings"
 	"testing"
+
+	"roomshift/cutover/cutovertest"
+	"roomshift/lab"
 )
 
 // weights are what consumers are told of search in home's Consul: the weight of each instance that passes its checks, by ID.
@@ -156,5 +163,62 @@ func TestRefusedByName(t *testing.T) {
 	}
 	if now, at := s.get("/v1/health/service/search"); now != before || at != index {
 		t.Errorf("something was written: %s", now)
+	}
+}
+
+// TestOneForeignInABatch: somebody changes one instance while a transaction of four is on its way. Consul rolls all of it back; that one is
+// named and asked about, the others are sent again and carried out, and going back restores them.
+func TestOneForeignInABatch(t *testing.T) {
+	s, file := onServices(t)
+	was := s.weights()
+	consul := s.lab.Consuls[lab.Home].Addr
+	proxy := cutovertest.NewProxy(t, strings.TrimPrefix(consul, "http://"))
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file = s.file("proxied.yaml", strings.Replace(string(text), consul, "http://"+proxy.Addr(), 1))
+	proxy.Only(func(r *http.Request) bool {
+		if r.URL.Path != "/v1/txn" {
+			return false
+		}
+		body, err := io.ReadAll(r.Body)
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		return err == nil && bytes.Contains(body, []byte(`"search-2"`))
+	})
+	statuses := make(chan string, 1)
+	proxy.Answer(func(r *http.Request) *http.Response {
+		s.put("/v1/catalog/register", `{"Node":"ext-search-2","Address":"127.1.7.3","SkipNodeUpdate":true,"Service":{"ID":"search-2","Service":"search","Port":80,`+
+			`"Weights":{"Passing":11111,"Warning":2},"Meta":{"owner":"ops"},"Tags":["v2"]}}`)
+		req, err := http.NewRequest(r.Method, consul+r.URL.RequestURI(), r.Body)
+		if err != nil {
+			return nil
+		}
+		req.Header = r.Header
+		resp, err := http.DefaultClient.Do(req)
+		if err == nil {
+			statuses <- resp.Status
+		}
+		return resp
+	})
+	p := s.start("run", "--rooms", file, s.book("1s", fewMore))
+	p.await(" asked ")
+	if status := <-statuses; !strings.HasPrefix(status, "409") {
+		t.Errorf("Consul answered %s, want 409", status)
+	}
+	p.says("foreign", "search/ext-search-2/search-2", "11111")
+	s.eventually("the others are written", func() bool {
+		now := s.weights()
+		return now["search-0"] != was["search-0"] && now["search-1"] != was["search-1"] && now["search-3"] != was["search-3"]
+	})
+	s.start("back", "--to", "start").exits(0)
+	p.exits(4)
+	for id, w := range s.weights() {
+		if id == "search-2" {
+			was[id] = 11111
+		}
+		if w != was[id] {
+			t.Errorf("%s has the weight %d, want %d", id, w, was[id])
+		}
 	}
 }
