@@ -74,6 +74,16 @@ func TestServiceRequests(t *testing.T) {
 			}
 		}
 	})
+	for i := range undo {
+		undo[i].Version = ""
+	}
+	count("one is foreign when it is looked at first", 1, func() {
+		for i, o := range fresh.Write(within10s(t), f, undo) {
+			if want := map[bool]cutover.What{true: cutover.Foreign, false: cutover.Failed}[i == 3]; o.What != want || o.Err == nil {
+				t.Errorf("change %d: %v: %v, want %v", i, o.What, o.Err, want)
+			}
+		}
+	})
 }
 
 // TestServiceAnswers: what Consul says when it doesn't do as asked.
