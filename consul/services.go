@@ -45,13 +45,14 @@ type Services struct {
 	// its index is the one that a change is to be made over, and can be lost.
 	mu    sync.Mutex
 	known map[string]map[string]*serviceInstance
+	whole map[string]*wholeListing // by service
 }
 
 var _ cutover.Medium = (*Services)(nil)
 
 // Services is the weights of these seats' instances as the plane of this name. Specs that can't be right are said by the first Read.
 func (c *Client) Services(plane string, seats map[cutover.Seat]ServiceSpec, o ServicesOptions) *Services {
-	s := &Services{client: c, plane: plane, seats: seats, o: o, known: map[string]map[string]*serviceInstance{}}
+	s := &Services{client: c, plane: plane, seats: seats, o: o, known: map[string]map[string]*serviceInstance{}, whole: map[string]*wholeListing{}}
 	of := map[string]cutover.Seat{}
 	for _, seat := range s.Seats() {
 		spec := seats[seat]
@@ -120,13 +121,15 @@ func (s *Services) Read(ctx context.Context, seats []cutover.Seat) ([]cutover.He
 		if !ok {
 			return nil, fmt.Errorf("seat %v isn't one of plane %s", seat, s.plane)
 		}
-		found, _, err := s.list(ctx, spec.Service, 0)
+		of, err := s.listing(ctx, seat, spec)
 		if err != nil {
 			return nil, fmt.Errorf("%v: %w", seat, err)
 		}
-		for _, object := range sortedKeys(found) {
-			held = append(held, s.held(seat, spec, found[object]))
+		if held == nil {
+			held = of[:len(of):len(of)]
+			continue
 		}
+		held = append(held, of...)
 	}
 	return held, nil
 }
