@@ -41,11 +41,14 @@ type idleBack struct {
 type backSeat struct {
 	seat    Seat
 	plane   int
-	left    int   // changes under way
-	onWire  bool  // one of them was sent
-	toward  Share // what they lead to
-	was     Share // what may still be seen until the plane shows them
-	from    Share // what it held when going back began
+	left    int        // changes under way
+	legs    [][]Change // what is written after them
+	purpose Purpose    // of all these
+	onWire  bool       // one of them was sent
+	toward  Share      // what they lead to
+	dip     Share      // the lowest on the way there
+	was     Share      // what may still be seen until the plane shows them
+	from    Share      // what it held when going back began
 	wroteAt T
 	retryAt T
 	tries   int
@@ -59,6 +62,9 @@ type backValue struct {
 	retryAt T
 	tries   int
 }
+
+// soonTries is after how many failures a write is waited for no longer: some three seconds.
+const soonTries = 2
 
 // goBack is one turn of ENGINE §7.
 func (e *engine) goBack() {
@@ -163,6 +169,7 @@ func (e *engine) backSplits(target *Target) bool {
 // backTurn works out the next turn of shares and starts it.
 func (e *engine) backTurn(target *Target) {
 	b := &e.backing
+	e.nextLegs()
 	in := backInput{room: e.plan.To, low: cloneSet(e.set), high: cloneSet(e.set), slack: slack}
 	rates := e.liveRates()
 	var states []*tried
@@ -180,27 +187,13 @@ func (e *engine) backTurn(target *Target) {
 			continue
 		}
 		e.goalsOf(st, target)
-		g, share := st.goals, st.goal
-		final[s.seat] = share
-		need := st.need > 0
-		shown := e.now >= s.wroteAt+e.planes[s.plane].Shows
-		if s.left > 0 {
-			in.low[s.seat] = lesser(in.low[s.seat], s.toward, e.plan.To)
-			in.high[s.seat] = greater(in.high[s.seat], s.toward, e.plan.To)
-		}
-		if !shown && s.was != nil {
-			in.high[s.seat] = greater(in.high[s.seat], s.was, e.plan.To)
-			e.at(s.wroteAt + e.planes[s.plane].Shows)
-		}
-		if !need && s.left == 0 {
+		final[s.seat] = st.goal
+		e.underWay(&in, s)
+		if st.need == 0 && s.left == 0 {
 			continue
 		}
-		goals[s.seat] = g
-		if e.now < s.retryAt {
-			e.at(s.retryAt)
-		}
-		in.cands = append(in.cands, backCandidate{seat: s.seat, goal: share, fast: e.planes[s.plane].Shows,
-			busy: s.left > 0 || e.now < s.retryAt || !need || undoing[s.seat] || e.unread[s.plane] != nil})
+		goals[s.seat] = st.goals
+		in.cands = append(in.cands, e.backCandidate(s, st, undoing[s.seat]))
 	}
 	if wait := e.pace(&in, final); wait {
 		return
@@ -208,6 +201,27 @@ func (e *engine) backTurn(target *Target) {
 	for _, m := range backMoves(in) {
 		e.backTo(m, goals[m.seat])
 	}
+}
+
+// underWay bounds what a seat may hold by what this process has under way there, and by what isn't seen yet.
+func (e *engine) underWay(in *backInput, s *backSeat) {
+	if s.left > 0 {
+		in.low[s.seat] = lesser(in.low[s.seat], s.dip, e.plan.To)
+		in.high[s.seat] = greater(in.high[s.seat], s.toward, e.plan.To)
+	}
+	if seen := s.wroteAt + e.planes[s.plane].Shows; e.now < seen && s.was != nil {
+		in.high[s.seat] = greater(in.high[s.seat], s.was, e.plan.To)
+		e.at(seen)
+	}
+}
+
+func (e *engine) backCandidate(s *backSeat, st *seatState, undoing bool) backCandidate {
+	waits := e.now < s.retryAt
+	if waits {
+		e.at(s.retryAt)
+	}
+	return backCandidate{seat: s.seat, goal: st.goal, fast: e.planes[s.plane].Shows, soon: waits && s.left == 0 && s.tries <= soonTries,
+		busy: s.left > 0 || waits || st.need == 0 || undoing || e.unread[s.plane] != nil}
 }
 
 // awayFrom tells whether a seat isn't at its goal yet.
@@ -223,23 +237,20 @@ func (e *engine) awayFrom(target *Target) bool {
 }
 
 // mayLand counts in what has no outcome yet beside the undos of this process: writes of the way forward, and undos of a process
-// before this one, whose seats are busy until they are looked up. A share isn't raised into what may still land.
+// before this one, whose seats are busy until they are looked up. A share isn't raised into what may still land, nor lowered on top of
+// what is in flight and was looked for a second only: a server that hangs keeps nobody in the sick room.
 func (e *engine) mayLand(in *backInput) map[Seat]bool {
-	undoing := map[Seat]bool{}
+	undoing, lowers := map[Seat]bool{}, map[Seat]bool{}
 	may := map[Seat]map[string]string{}
 	for _, q := range e.p.OpenRequests() {
 		undo := q.Purpose != Forward && q.Purpose != Keep
 		for _, c := range q.Changes {
-			st, o := e.seats[c.Seat], e.p.Objects[c.ID()]
-			if st == nil || o == nil || c.Gives == nil || !slices.ContainsFunc(o.Open, func(i OpenIntent) bool { return i.Request == q.Number }) {
+			st := e.seats[c.Seat]
+			if st == nil || c.Gives == nil || !e.isOpen(c.ID(), q.Number) || e.undoing(c.Seat, undo) {
 				continue
 			}
-			switch {
-			case undo && e.undoing(c.Seat):
-				continue
-			case undo:
-				undoing[c.Seat] = true
-			}
+			undoing[c.Seat] = undoing[c.Seat] || undo
+			lowers[c.Seat] = lowers[c.Seat] || undo || e.answersSoon(q.Number, &e.planes[st.plane])
 			if may[c.Seat] == nil {
 				may[c.Seat] = map[string]string{}
 			}
@@ -249,7 +260,7 @@ func (e *engine) mayLand(in *backInput) map[Seat]bool {
 	for _, seat := range sortedSeats(may) {
 		if sh := e.goalShare(e.seats[seat], may[seat]); sh != nil {
 			in.high[seat] = greater(in.high[seat], sh, e.plan.To)
-			if undoing[seat] {
+			if lowers[seat] {
 				in.low[seat] = lesser(in.low[seat], sh, e.plan.To)
 			}
 		}
@@ -257,10 +268,20 @@ func (e *engine) mayLand(in *backInput) map[Seat]bool {
 	return undoing
 }
 
-// undoing: this process has an undo of the seat under way.
-func (e *engine) undoing(seat Seat) bool {
+// answersSoon: the request was in flight when the run turned, less than a second ago.
+func (e *engine) answersSoon(request int, pl *planeState) bool {
+	until := e.lands[request] - pl.Lateness - pl.TimeOut + Second
+	if e.now >= until {
+		return false
+	}
+	e.at(until)
+	return true
+}
+
+// undoing: it is an undo, and one of this process.
+func (e *engine) undoing(seat Seat, undo bool) bool {
 	s := e.backSeat(seat)
-	return s != nil && s.left > 0
+	return undo && s != nil && s.left > 0
 }
 
 func lesser(a, b Share, room Room) Share {

@@ -19,16 +19,13 @@ func (e *engine) backTo(m backMove, goals map[string]string) {
 			purpose, waves = Undo, [][]Change{e.changesTo(st, goals)}
 		}
 	}
-	wave := servingFirst(waves[0], e.plan.From)
-	if len(wave) == 0 {
+	legs := e.backLegs(pl, st, servingFirst(slices.Concat(waves...), e.plan.From), m.share)
+	if len(legs) == 0 {
 		return
 	}
-	s.left, s.onWire, s.toward, s.was = len(wave), false, m.share, e.set[m.seat]
-	e.lookOpen(wave)
-	e.backing.read = false
-	for _, cs := range Pack(pl.Plane, wave) {
-		pl.later = append(pl.later, laterWrite{Intent{Purpose: purpose, Step: -1, Changes: cs}, func(_ int, o Outcome) { e.backOutcome(s, o) }})
-	}
+	s.legs, s.purpose, s.onWire, s.was = legs, purpose, false, e.set[m.seat]
+	s.toward, s.dip = e.legShares(m.seat, legs)
+	e.nextLeg(s)
 }
 
 // lookOpen has objects looked at again on which a write of the way forward may still land beside the undo.
@@ -84,7 +81,9 @@ func (e *engine) backOutcome(s *backSeat, o Outcome) {
 		s.wroteAt = e.now
 	}
 	e.backing.idle.is = false
-	s.left = max(0, s.left-1)
+	if s.left = max(0, s.left-1); o.What != Done {
+		s.legs = nil // worked out anew from what is there
+	}
 	e.changed()
 }
 

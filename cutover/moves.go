@@ -11,12 +11,13 @@ import "slices"
 // slack is how far below the aim a turn of lowering may go when something else must still be raised: 5 points.
 const slack = 500
 
-// backCandidate is a seat that doesn't hold its goal yet. Busy: a write is under way, failed a moment ago, or isn't seen yet.
+// backCandidate is a seat that doesn't hold its goal yet. Busy: a write is under way, failed a moment ago, or isn't seen yet; soon: it is
+// busy and will be tried again within seconds.
 type backCandidate struct {
-	seat Seat
-	goal Share
-	fast T // Shows: less is faster
-	busy bool
+	seat       Seat
+	goal       Share
+	fast       T // Shows: less is faster
+	busy, soon bool
 }
 
 // backMove brings a seat to a share; whole: to its goal, object by object as recorded.
@@ -37,7 +38,7 @@ type backInput struct {
 	slack     int
 
 	lowState, highState backState // low and high, when backMoves has begun
-	patient             bool      // something that lowers isn't seen yet: nothing goes further below than the slack until then
+	patient             bool      // something that lowers isn't seen yet, or something raises soon: nothing goes further below than the slack until then
 }
 
 // backState is a state of the seats in which shares are tried. left is the composed share of the room being left.
@@ -68,8 +69,9 @@ func backMoves(in backInput) []backMove {
 	if moves := in.neutral(); len(moves) > 0 {
 		return moves
 	}
-	in.patient = in.highState.left() > in.lowState.left()
-	return in.lower(in.lowState.left() - 1)
+	low := in.lowState.left()
+	in.patient = in.highState.left() > low || slices.ContainsFunc(in.cands, func(c backCandidate) bool { return c.soon && in.tried(in.lowState, c) > low })
+	return in.lower(low - 1)
 }
 
 // lower takes candidates that lower the share until it is at most aim.

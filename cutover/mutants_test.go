@@ -95,12 +95,32 @@ var mutants = []mutant{
 		run: "TestBackRaisesNothingIntoWhatMayLand",
 	}, {
 		name: "a takeover writes beside an undo that is open", file: "back.go",
-		old: "undoing[c.Seat] = true\n", new: "undoing[c.Seat] = e.now < 0\n",
+		old: "undoing[c.Seat] || undo\n", new: "undoing[c.Seat]\n",
 		run: "TestTakenOverPacesBesideNothing",
 	}, {
 		name: "going back lowers on and on while nothing is seen", file: "moves.go",
-		old: "in.patient = in.highState.left() > in.lowState.left()", new: "in.patient = false",
+		old: "in.patient = in.highState.left() > low ||", new: "in.patient =",
 		run: "TestBackOvershootsFivePointsAtMost",
+	}, {
+		name: "going back waits for nothing that is tried again", file: "back.go",
+		old: "s.tries <= soonTries", new: "s.tries < 0",
+		run: "TestBackWaitsForWhatIsTriedAgain",
+	}, {
+		name: "what is in flight lowers nothing", file: "back.go",
+		old: "undo || e.answersSoon(", new: "undo || e.now < 0 && e.answersSoon(",
+		run: "TestBackCountsWhatIsInFlight",
+	}, {
+		name: "a seat's records land in any order", file: "backlegs.go",
+		old: "return slices.DeleteFunc(legs,", new: "return slices.DeleteFunc(append(legs[:0:0], cs),",
+		run: "TestBackLowersARoomBeforeItGivesItMore",
+	}, {
+		name: "the only room that serves stops before another begins", file: "backlegs.go",
+		old: "case alone && beside(", new: "case !alone && beside(",
+		run: "TestBackLegs",
+	}, {
+		name: "a request that lands change by change counts as a transaction", file: "backlegs.go",
+		old: "if pl.HasCAS && len(", new: "if len(",
+		run: "TestBackLowersARoomBeforeItGivesItMore",
 	}, {
 		name: "an instance born since keeps its default weight", file: "goals.go",
 		old: "if v, ok := often[h.Room]; ok {", new: "if v, ok := often[h.Room]; ok && v == \"\" {",
@@ -160,7 +180,7 @@ var mutants = []mutant{
 		run: "TestTakeoverBesideAPlaneThatCanNotBeRead",
 	}, {
 		name: "a takeover writes what it couldn't read", file: "back.go",
-		old: " || e.unread[s.plane] != nil})", new: "})",
+		old: "|| undoing || e.unread[s.plane] != nil}", new: "|| undoing}",
 		run: "TestTakeoverBesideAPlaneThatCanNotBeRead",
 	}, {
 		name: "the worker that is kept for going back looks things up", file: "request.go",

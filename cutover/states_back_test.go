@@ -30,10 +30,11 @@ func stepMoment(t *testing.T, st *stage, step, rung int, state cutover.StepState
 	return 0
 }
 
-// The steps of spring-festival-out that split two layers at once.
+// The steps of spring-festival-out that split two layers at once, and the one of spring-festival-back that moves everything.
 const (
 	namesFollow      = 6
 	namesFollowAgain = 10
+	namesBack        = 3
 )
 
 // TestBackToTheRungWhileGoingBackIsRefused: a run on its way to the start doesn't turn to the last rung's start, and goes on.
@@ -62,6 +63,38 @@ func TestBackRaisesNothingIntoWhatMayLand(t *testing.T) {
 	at := stepMoment(t, st, namesFollowAgain, 0, cutover.StepApplying)
 	for _, d := range []time.Duration{0, 10, 120, 180, 250, 260, 270, 290} {
 		goesBack(t, st, newCase(at+d*time.Millisecond, "rung"))
+	}
+}
+
+// TestBackLowersARoomBeforeItGivesItMore says back while names' records land: what a name is to hold for a paced rung gives both rooms
+// less than now, and the receiving one's record isn't lowered beside the other's.
+func TestBackLowersARoomBeforeItGivesItMore(t *testing.T) {
+	st := newStage(t, "spring-festival-back")
+	at := stepMoment(t, st, namesBack, 1, cutover.StepApplying)
+	for d := 112 * time.Millisecond; d < 120*time.Millisecond; d += time.Millisecond {
+		goesBack(t, st, newCase(at+d, "start"))
+	}
+}
+
+// TestBackCountsWhatIsInFlight says back while the gateway's step back to nothing has no answer yet: the names are lowered as if it had
+// landed, until it is known.
+func TestBackCountsWhatIsInFlight(t *testing.T) {
+	st := newStage(t, "spring-festival-out")
+	at := stepMoment(t, st, namesFollow, 1, cutover.StepApplying)
+	for d := 103 * time.Millisecond; d < 120*time.Millisecond; d += time.Millisecond {
+		goesBack(t, st, newCase(at+d, "checkpoint"))
+	}
+}
+
+// TestBackWaitsForWhatIsTriedAgain loses the gateway's undo: what else would be lowered below the slack waits for it, as it is tried
+// again within a second.
+func TestBackWaitsForWhatIsTriedAgain(t *testing.T) {
+	st := newStage(t, "spring-festival-out")
+	at := stepMoment(t, st, namesFollowAgain, 0, cutover.StepApplying)
+	for d := 137 * time.Millisecond; d < 141*time.Millisecond; d += 500 * time.Microsecond {
+		c := newCase(at+d, "rung")
+		c.faults = []string{"lost write at write 32"}
+		goesBack(t, st, c)
 	}
 }
 

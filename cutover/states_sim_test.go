@@ -226,7 +226,10 @@ func neverRises(t *testing.T, name string, l *ledger, out *sim.Outcome) {
 			last--
 		}
 		for i := 1; i <= last; i++ {
-			w, was, aim := out.Writes[i], out.Writes[i-1].Share, out.Writes[last].Share
+			w, was, aim := out.Writes[i], sharedBefore(out.Writes, i), out.Writes[last].Share
+			if i < last && w.Txn != 0 && w.Txn == out.Writes[i+1].Txn {
+				continue // there is no moment between them
+			}
 			if w.At.Duration() < from || l.late[w.Plane+"/"+w.Object+"="+w.After] {
 				continue
 			}
@@ -236,6 +239,13 @@ func neverRises(t *testing.T, name string, l *ledger, out *sim.Outcome) {
 			}
 		}
 	}
+}
+
+// sharedBefore is the composed share before a landing and those that landed in one transaction with it.
+func sharedBefore(ws []sim.Landing, i int) int {
+	for txn := ws[i].Txn; i > 0 && txn != 0 && ws[i-1].Txn == txn; i-- {
+	}
+	return ws[max(0, i-1)].Share
 }
 
 // wantServing plays the landings over what the plan found: each seat has something that serves after each.

@@ -20,6 +20,7 @@ type plane struct {
 	seats []*seat // sorted
 	takes cutover.T
 	index uint64
+	txn   int // the transaction that is landing
 	sent  int // requests that reached it
 
 	asked  []cutover.Seat // what was listed last …
@@ -262,6 +263,11 @@ func (p *plane) apply(by string, f cutover.Fence, changes []cutover.Change, outs
 		outs[i] = p.compare(c)
 		refused = refused || outs[i].What != cutover.Done
 	}
+	if p.HasCAS {
+		p.s.txns++
+		p.txn = p.s.txns
+		defer func() { p.txn = 0 }()
+	}
 	for i, c := range changes {
 		switch {
 		case outs[i].What != cutover.Done:
@@ -324,7 +330,7 @@ func (p *plane) land(by string, st *seat, o *object, value string) {
 		p.changed(st)
 	}
 	s := p.s
-	s.landings = append(s.landings, Landing{At: s.now, Plane: p.name, Object: o.name, Seat: st.id, Before: before, After: value, By: by, Share: s.composed()})
+	s.landings = append(s.landings, Landing{At: s.now, Plane: p.name, Object: o.name, Seat: st.id, Before: before, After: value, By: by, Txn: p.txn, Share: s.composed()})
 }
 
 // changed works out anew what a seat's objects say, and lets its readers hear of it.

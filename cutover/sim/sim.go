@@ -64,6 +64,7 @@ type Landing struct {
 	Seat          cutover.Seat
 	Before, After string
 	By            string // "run" or "somebody else"
+	Txn           int    // landings of one transaction have one number: there is no moment between them; 0: alone
 	// Share is the composed share of the run's destination right after, by what is set, in basis points.
 	Share int
 }
@@ -103,6 +104,7 @@ type Sim struct {
 	runners  []*Runner
 	left     *cutover.Progress // what a killed process left, until another has taken it over
 	writes   int               // requests to write that were sent, by any runner
+	txns     int               // transactions that landed so far
 	sent     []Sent
 	landings []Landing
 	timeline []Happened
