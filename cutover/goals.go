@@ -3,13 +3,15 @@ package cutover
 import "slices"
 
 // goals is what each object of a seat is to hold, by the target: the recorded value; for an object that was born since, its room's
-// most frequent recorded one. What somebody else wrote is left alone.
+// most frequent recorded one, or what gives the seat its recorded share if it would be off by more than half a point. What somebody
+// else wrote is left alone.
 func (e *engine) goals(st *seatState, target *Target) map[string]string {
 	if st.goals != nil && e.p.Target == target.Name && e.p.Phase == PhaseBack {
 		return st.goals
 	}
 	out := make(map[string]string, len(st.held))
 	var often map[Room]string
+	born := map[string]bool{}
 	for i := range st.held {
 		h := &st.held[i]
 		id := h.ID()
@@ -26,10 +28,57 @@ func (e *engine) goals(st *seatState, target *Target) map[string]string {
 			often = e.mostFrequent(st.seat, target)
 		}
 		if v, ok := often[h.Room]; ok {
-			out[h.Object] = v
+			out[h.Object], born[h.Object] = v, true
 		}
 	}
+	if len(born) > 0 {
+		e.fill(st, target, out, born)
+	}
 	return out
+}
+
+// fill scales the goals of objects that were born since the target, if a seat would be off its recorded share: more or fewer of them
+// came than went.
+func (e *engine) fill(st *seatState, target *Target, goals map[string]string, born map[string]bool) {
+	pl := &e.planes[st.plane]
+	want := e.recordedShare(st, target)
+	if pl.Fill == nil || want == nil || farOff(e.goalShare(st, goals), want) <= strayedBy {
+		return
+	}
+	held := slices.Clone(st.held)
+	for i := range held {
+		if v, ok := goals[held[i].Object]; ok && v != held[i].Value {
+			if w, err := pl.Medium.Weigh(held[i], v); err == nil {
+				held[i].Value, held[i].Weights = v, w
+			}
+		}
+	}
+	for object, v := range pl.Fill(held, func(h *Held) bool { return born[h.Object] }, want) {
+		goals[object] = v
+	}
+}
+
+// recordedShare is what a seat's recorded objects carried at the target, nil if nothing served.
+func (e *engine) recordedShare(st *seatState, target *Target) Share {
+	sums := Share{}
+	dead := map[ObjectID]bool{}
+	for i := range e.plan.Held {
+		dead[e.plan.Held[i].ID()] = !e.plan.Held[i].Live
+	}
+	for id, v := range target.Want {
+		o := e.p.Objects[id]
+		if o == nil || o.Seat != st.seat || dead[id] {
+			continue
+		}
+		w, err := e.planes[st.plane].Medium.Weigh(Held{Seat: o.Seat, Plane: id.Plane, Object: id.Object, Room: o.Room}, v)
+		if err != nil {
+			return nil
+		}
+		for room, n := range w {
+			sums[room] += n
+		}
+	}
+	return ShareOf(sums)
 }
 
 // goalsOf works a seat's goals out once for each listing.

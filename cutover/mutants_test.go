@@ -126,6 +126,10 @@ var mutants = []mutant{
 		old: "if v, ok := often[h.Room]; ok {", new: "if v, ok := often[h.Room]; ok && v == \"\" {",
 		run: "TestBackGivesNewInstancesTheirWeight",
 	}, {
+		name: "instances born since keep the share that their number makes", file: "goals.go",
+		old: "if pl.Fill == nil ||", new: "if pl.Fill != nil ||",
+		run: "TestBackScalesTheNewerInstances",
+	}, {
 		name: "back goes to another checkpoint", file: "phase.go",
 		old: "\treturn p.LastTarget\n", new: "\treturn startTarget\n",
 		run: "TestBackGoesToWhatWasSaid",

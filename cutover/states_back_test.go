@@ -140,6 +140,36 @@ func TestBackGivesNewInstancesTheirWeight(t *testing.T) {
 	}
 }
 
+// TestBackScalesTheNewerInstances: more instances join than went while nobody runs, so that their room's recorded weight would give it
+// more than its share: only they are scaled, and the share is the recorded one.
+func TestBackScalesTheNewerInstances(t *testing.T) {
+	for _, fault := range []string{"join 4 legacy in cloud", "join 9 legacy in home", "leave 4 legacy in home"} {
+		st := newStage(t, "spring-festival-out")
+		at := stepMoment(t, st, 9, 1, cutover.StepBaking)
+		c := newCase(at, "checkpoint")
+		kind := fmt.Sprintf("%s at %s", fault, at-time.Millisecond)
+		if fault[:5] == "leave" { // three others come
+			c.faults = []string{fmt.Sprintf("join 3 legacy in home at %s", at-time.Millisecond)}
+		}
+		c.faults = append(c.faults, kind)
+		s, out := st.play(t, sim.Options{Seed: 1, Commands: c.commands}, c.faults...)
+		l := readLedger(t, out)
+		want := l.targets[l.target]
+		got, seat := s.Objects(), cutover.Seat{Route: "legacy", At: "home"}
+		for id, v := range want {
+			if h := l.held[id]; h.Seat == seat {
+				if now, there := got[id]; there && now != v {
+					t.Errorf("%s: %s, recorded at %s with %s, holds %s", fault, id, l.target, v, now)
+				}
+			}
+		}
+		share, recorded := s.Shares()[seat], l.shareOf(seat, want)
+		if off := max(share["cloud"]-recorded["cloud"], recorded["cloud"]-share["cloud"]); off > 50 || recorded["cloud"] == 0 {
+			t.Errorf("%s: %v at %s; recorded %v", fault, share, l.target, recorded)
+		}
+	}
+}
+
 // TestBackToTheRungGivesNewInstancesItsWeight: instances that came while nobody ran got the weight of the rung; back to what was there
 // before it takes them along.
 func TestBackToTheRungGivesNewInstancesItsWeight(t *testing.T) {

@@ -88,8 +88,12 @@ type Plane struct {
 	Lateness   T       // how long after its time-out a request may still land
 	Shows      T       // written → answered by it (a TTL); what is 0 or less than a second is fast
 
-	HasCAS         bool
+	HasCAS         bool // compare-and-set: the server takes all of a request or nothing
 	FencedByServer bool // the server checks Fence itself; a live lease is enough
+
+	// Fill is pure, and nil unless each of the medium's objects carries a weight of its own: what the newer ones of a seat must hold so
+	// that it carries the share as nearly as the scale can, the others as they are in held. Nil if that can't be nearer than it is.
+	Fill func(held []Held, newer func(*Held) bool, want Share) map[string]string
 }
 
 // Place is one lock: one Consul.
