@@ -78,7 +78,6 @@ func (e *engine) sayBack() {
 // journalStart writes the plan (a new one), the claim and this holder's fences.
 func (e *engine) journalStart() bool {
 	if e.s.Plan != nil {
-		continues := e.s.Plan.Continues
 		for _, a := range e.s.Adopted {
 			e.propose(Record{Kind: KindAdopted, Adopted: &a}, false)
 		}
@@ -91,7 +90,7 @@ func (e *engine) journalStart() bool {
 			}
 		}
 		e.p.Expect(sealed)
-		for _, part := range SplitPlan(e.s.Run, sealed.hash, continues, e.s.Version, sealed.text) {
+		for _, part := range sealed.partsOf(e.s.Run, e.s.Version) {
 			e.propose(Record{Kind: KindPlan, Plan: &part}, true)
 		}
 		e.propose(Record{Kind: KindClaim, Claim: &ClaimMark{Names: e.claimNames()}}, false)

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 )
 
 // planVersion is the version of the plan's format that this program writes and reads.
@@ -77,9 +78,10 @@ func (p *Plan) Hash() string {
 // Sealed is a plan with its text and the text's hash, so that many runs of one plan write it down once. Nobody changes it, and
 // several goroutines may share it.
 type Sealed struct {
-	plan *Plan
-	text string
-	hash string
+	plan  *Plan
+	text  string
+	hash  string
+	parts []PlanPart // of its text, as every journal has them
 }
 
 // Seal writes the plan down. It must not be changed from then on.
@@ -88,7 +90,24 @@ func (p *Plan) Seal() (*Sealed, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Sealed{p, string(text), planHash(text)}, nil
+	s := &Sealed{plan: p, text: string(text), hash: planHash(text)}
+	s.parts = SplitPlan("", s.hash, p.Continues, "", s.text)
+	for i := range s.parts {
+		var w lineWriter
+		w.quote(s.parts[i].Text)
+		s.parts[i].quoted = string(w.b)
+	}
+	return s, nil
+}
+
+// partsOf are the parts of its text in a run's journal.
+func (s *Sealed) partsOf(run, version string) []PlanPart {
+	parts := slices.Clone(s.parts)
+	for i := range parts {
+		parts[i].Run = run
+	}
+	parts[0].Version = version
+	return parts
 }
 
 // Plan is what was sealed.

@@ -11,7 +11,7 @@ func (e *engine) goals(st *seatState, target *Target) map[string]string {
 	}
 	out := make(map[string]string, len(st.held))
 	var often map[Room]string
-	born := map[string]bool{}
+	var born map[string]bool
 	for i := range st.held {
 		h := &st.held[i]
 		id := h.ID()
@@ -25,7 +25,7 @@ func (e *engine) goals(st *seatState, target *Target) map[string]string {
 			continue
 		}
 		if often == nil {
-			often = e.mostFrequent(st.seat, target)
+			often, born = e.mostFrequent(st.seat, target), map[string]bool{}
 		}
 		if v, ok := often[h.Room]; ok {
 			out[h.Object], born[h.Object] = v, true

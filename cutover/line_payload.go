@@ -54,7 +54,12 @@ func (e *lineWriter) planPart(p *PlanPart) {
 	e.num("of", int64(p.Of))
 	e.strIf("continues", p.Continues)
 	e.strIf("version", p.Version)
-	e.str("text", p.Text)
+	if p.quoted == "" {
+		e.str("text", p.Text)
+		return
+	}
+	e.key("text")
+	e.b = append(e.b, p.quoted...)
 }
 
 func (e *lineWriter) runStart(r *RunStart) {

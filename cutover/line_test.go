@@ -44,7 +44,9 @@ func fill(rnd *rand.Rand, v reflect.Value) {
 		}
 	case reflect.Struct:
 		for i := range v.NumField() {
-			fill(rnd, v.Field(i))
+			if v.Type().Field(i).IsExported() {
+				fill(rnd, v.Field(i))
+			}
 		}
 	case reflect.Slice:
 		v.Set(reflect.MakeSlice(v.Type(), rnd.IntN(4), 4))
@@ -259,4 +261,25 @@ func BenchmarkAppendLine(b *testing.B) {
 		line, _ = AppendLine(line[:0], &r)
 	}
 	b.SetBytes(int64(len(line)))
+}
+
+// TestSealedPartsAreWrittenAsTheirText: the parts of a sealed plan's text bring how they stand in a line along; it is the same line.
+func TestSealedPartsAreWrittenAsTheirText(t *testing.T) {
+	plan := storyPlan()
+	plan.Environment = strings.Repeat("双11 \"\\\n\u2028\xff", maxPart/8) // more than one part
+	sealed, err := plan.Seal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	parts, want := sealed.partsOf("0214-7a", "v1"), SplitPlan("0214-7a", sealed.hash, plan.Continues, "v1", sealed.text)
+	if len(parts) != len(want) || len(parts) < 2 {
+		t.Fatalf("%d parts, want %d, and more than one", len(parts), len(want))
+	}
+	for i := range parts {
+		got, err1 := AppendLine(nil, &Record{Seq: 1, Kind: KindPlan, Plan: &parts[i]})
+		line, err2 := AppendLine(nil, &Record{Seq: 1, Kind: KindPlan, Plan: &want[i]})
+		if err1 != nil || err2 != nil || !bytes.Equal(got, line) {
+			t.Errorf("part %d is written as %.200s…; want %.200s… (%v, %v)", i+1, got, line, err1, err2)
+		}
+	}
 }

@@ -70,6 +70,8 @@ type PlanPart struct {
 	Continues string `json:"continues,omitempty"`
 	Version   string `json:"version,omitempty"`
 	Text      string `json:"text"`
+
+	quoted string // Text as it stands in a line, where that is known
 }
 
 // RunStart is a holder's first record. Fences must rise, place by place.

@@ -76,6 +76,9 @@ func schemaOf(t reflect.Type) object {
 func schemaOfStruct(t reflect.Type) object {
 	properties, required := object{}, []string{}
 	for f := range t.Fields() {
+		if !f.IsExported() {
+			continue
+		}
 		name, omit, _ := strings.Cut(f.Tag.Get("json"), ",")
 		properties[name] = schemaOf(f.Type)
 		if omit == "" {
