@@ -76,6 +76,7 @@ type engine struct {
 	keptFor    int               // the newest request when the seats to be kept were found
 	keptAny    bool              // there are some
 	reborn     map[ObjectID]bool // made anew since this process listed them: they are to get their weight again
+	keptLast   string            // the newest membership kept, for people
 	pending    []pendingAnswer
 	finishAt   T
 	windows    windowNow

@@ -196,6 +196,7 @@ func (e *engine) writeKept(st *seatState, cs []Change, settled func(int, Outcome
 			return false
 		}
 	}
+	e.noteKept(st, cs)
 	for _, pack := range packs {
 		e.write(st.plane, Intent{Purpose: Keep, Step: -1, Changes: pack}, settled)
 	}

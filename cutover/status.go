@@ -32,7 +32,7 @@ func (e *engine) view() *View {
 		}
 	}
 	v.Shares = e.shareViews()
-	v.WayBack = e.wayBack()
+	v.WayBack, v.Kept, v.Ends = e.wayBack(), e.keptLast, e.openEnds()
 	e.loadViews(v)
 	v.Next = e.next(v)
 	v.Rest = e.restView()

@@ -28,6 +28,8 @@ type View struct {
 	Next        string          `json:"next"`
 	Holder      string          `json:"holder,omitempty"`  // user@host of the process that runs it
 	Rest        *RestView       `json:"rest,omitempty"`    // going forward: where it may rest next
+	Kept        string          `json:"kept,omitempty"`    // the newest membership kept: wall time, seat and what was done
+	Ends        []string        `json:"ends,omitempty"`    // what is to be put back besides shares, and what may still land
 	Open        int             `json:"open"`              // requests without an outcome
 	Journal     string          `json:"journal,omitempty"` // what is wrong with it, "" nothing
 	Locks       []string        `json:"locks,omitempty"`   // what is wrong with them

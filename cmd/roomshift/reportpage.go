@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"slices"
 	"strings"
 	"time"
 
@@ -270,9 +269,7 @@ func openEnds(r *runState) []string {
 		return nil
 	}
 	var out []string
-	if text := loweredTTLs(p); text != "" {
-		out = append(out, text)
-	}
+	out = append(out, p.ChangedTTLs()...)
 	for _, o := range p.SortedObjects() {
 		if o.Foreign != nil {
 			out = append(out, fmt.Sprintf("%s left alone: somebody else wrote %q, ours was %q", o.ID, o.Foreign.Found, o.Want))
@@ -297,35 +294,6 @@ func openEnds(r *runState) []string {
 		out = append(out, "the run keeps its claim on "+strings.Join(p.Claims, " ")+" until roomshift close "+r.name)
 	}
 	return out
-}
-
-// loweredTTLs are those that aren't what they were at the start, by their value.
-func loweredTTLs(p *cutover.Progress) string {
-	start := p.Targets["start"]
-	if start == nil {
-		return ""
-	}
-	was := map[string][]string{}
-	for i := range p.Plan.Steps {
-		for k := range p.Plan.Steps[i].Rungs {
-			rung := &p.Plan.Steps[i].Rungs[k]
-			for _, c := range rung.Changes {
-				o := p.Objects[c.ID()]
-				if _, ttl := rung.TTL[c.Seat]; !ttl || o == nil || o.Last == start.Want[c.ID()] {
-					continue
-				}
-				what := fmt.Sprintf("TTL %s s (it was %s)", o.Last, start.Want[c.ID()])
-				if !slices.Contains(was[what], c.Seat.Route) {
-					was[what] = append(was[what], c.Seat.Route)
-				}
-			}
-		}
-	}
-	var parts []string
-	for _, what := range sortedNames(was) {
-		parts = append(parts, what+" on "+strings.Join(was[what], " "))
-	}
-	return strings.Join(parts, ", ")
 }
 
 // wayBackOf is how a run that isn't over can still go back.

@@ -23,6 +23,10 @@ func screen(w io.Writer, v *cutover.View) {
 	told(w, "LOAD", loadLines(v))
 	writersLine(w, v)
 	told(w, "BACK", v.WayBack)
+	if at, what, ok := strings.Cut(v.Kept, " "); ok {
+		told(w, "KEPT", []string{clockOf(at) + "  " + what})
+	}
+	told(w, "OPEN", v.Ends)
 	told(w, "LOCKS", v.Locks)
 	if v.Journal != "" {
 		told(w, "JOURNAL", []string{v.Journal})

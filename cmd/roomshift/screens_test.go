@@ -108,6 +108,7 @@ func TestScreensOfShippedRunbooks(t *testing.T) {
 		at         time.Duration
 	}{
 		{"baking", "spring-festival-out", nil, 50 * time.Minute},
+		{"kept", "spring-festival-out", []string{"join 3 search in home at 1h39m30s"}, 100 * time.Minute},
 		{"asked", "spring-festival-out", nil, 2*time.Hour + 7*time.Minute},
 		{"resting", "spring-festival-out", nil, 2*time.Hour + 35*time.Minute},
 		{"frozen", "spring-festival-out", []string{"cut at 50m"}, 53 * time.Minute},
