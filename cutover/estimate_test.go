@@ -168,3 +168,27 @@ func TestEstimateHeadroomNow(t *testing.T) {
 	}
 	t.Errorf("notes %+v", p.Estimate(w.snap).Notes)
 }
+
+// TestReadyCountsWhatARateNeeds: a rate over data after the write needs two scrapes and a bit, and is asked for once a scrape, so that
+// on average it comes half a scrape after that. On the lab, with a scrape of 1 s and a bake of 5 s, 7 s were planned where 8 it took.
+func TestReadyCountsWhatARateNeeds(t *testing.T) {
+	const write = 50 * Millisecond
+	for scrape, want := range map[T]T{
+		500 * Millisecond: 1000*Millisecond + 125*Millisecond + 500*Millisecond, // asked once a second at most
+		Second:            2750 * Millisecond,
+		15 * Second:       41250 * Millisecond,
+	} {
+		w := newPlanWorld().shift("s", "gw@home", []float64{20})
+		w.snap.Scrape = scrape
+		if got := w.mustPlan(t).Steps[0].Rungs[0].Ready; got != write+want {
+			t.Errorf("scrape %v: ready in %v, wanted %v", scrape.Duration(), got.Duration(), (write + want).Duration())
+		}
+		w.rooms.Observe = nil
+		for i := range w.rooms.Routes {
+			w.rooms.Routes[i].Observe = nil
+		}
+		if got := w.mustPlan(t).Steps[0].Rungs[0].Ready; got != write {
+			t.Errorf("scrape %v, and nobody observes it: ready in %v, wanted %v", scrape.Duration(), got.Duration(), write.Duration())
+		}
+	}
+}

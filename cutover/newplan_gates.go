@@ -94,7 +94,7 @@ func (b *planner) gauges() {
 		r := &b.p.Routes[i]
 		for _, s := range r.Seats {
 			if r.Observed {
-				b.p.Gauges = append(b.p.Gauges, Gauge{Kind: GaugeSeen, Seat: s, Every: max(b.scrape(), Second)})
+				b.p.Gauges = append(b.p.Gauges, Gauge{Kind: GaugeSeen, Seat: s, Every: b.seenEvery()})
 			}
 		}
 	}
@@ -104,6 +104,9 @@ func (b *planner) gauges() {
 		}
 	}
 }
+
+// seenEvery is how often seats are observed: as often as they are scraped, which brings something new.
+func (b *planner) seenEvery() T { return max(b.scrape(), Second) }
 
 // gatesBake is the longest bake that a gate wants after each rung.
 func (b *planner) gatesBake() T {

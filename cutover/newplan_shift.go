@@ -322,14 +322,14 @@ func (b *planner) bake(st *runbooks.Step, out *StepPlan) T {
 }
 
 // ready is how long a rung usually takes from its first write until it is seen: the writing, twice what the medium needs to show
-// it, two scrapes where it is observed. With the bake it is never less than the longest window and two scrapes, for advancing
+// it, and where it is observed what a rate over two scrapes after the write needs, which is asked for once a scrape. With the bake it is never less than the longest window and two scrapes, for advancing
 // needs samples that begin after the write.
 func (b *planner) ready(r *RungPlan) T {
 	shows := b.shows(r.Want)
 	t := writeTime(len(r.Changes), slow(shows)) + 2*shows
 	for seat := range r.Want {
 		if b.p.Routes[b.routeAt[seat.Route]].Observed {
-			t += 2 * b.scrape()
+			t += b.seenAfter()
 			break
 		}
 	}
@@ -342,6 +342,10 @@ func (b *planner) ready(r *RungPlan) T {
 	}
 	return t
 }
+
+// seenAfter is when a share is usually seen: a rate needs two scrapes after the write and a bit, and whoever asks for it comes half
+// an interval later.
+func (b *planner) seenAfter() T { return 2*b.scrape() + b.scrape()/4 + b.seenEvery()/2 }
 
 // writeTime is a rule of thumb: 64 changes travel in a request of 50 ms; records of a name one by one, ten in a second.
 func writeTime(changes int, slow bool) T {

@@ -108,7 +108,7 @@ func commands(io stdio) []*cli.Command {
 			&cli.StringFlag{Name: "to", Value: "checkpoint", Usage: "rung, checkpoint or start"},
 			&cli.StringSliceFlag{Name: "overwrite", Usage: "an object that somebody else wrote, to be written over; again for more"}},
 			Action: func(c *cli.Context) error { return back(c, io) }},
-		{Name: "approve", Usage: "says yes to a step that waits for it", ArgsUsage: "[STEP]", Flags: []cli.Flag{jsonFlag, runFlag()}, Action: func(c *cli.Context) error { return stepTalk(c, io, "approve") }},
+		{Name: "approve", Usage: "says yes to a step that waits for it", ArgsUsage: "[STEP]", Flags: []cli.Flag{jsonFlag, runFlag()}, Action: func(c *cli.Context) error { return approve(c, io) }},
 		{Name: "accept", Usage: "takes a step as it is", ArgsUsage: "[STEP] --reason …", Flags: []cli.Flag{jsonFlag, runFlag(), reason}, Action: func(c *cli.Context) error { return stepTalk(c, io, "accept") }},
 		{Name: "mute", Usage: "stops judging a gate for a time", ArgsUsage: "GATE --for 10m --reason …", Flags: []cli.Flag{jsonFlag, runFlag(), reason, &cli.StringFlag{Name: "for", Usage: "how long, as 10m"}}, Action: func(c *cli.Context) error { return stepTalk(c, io, "mute") }},
 		{Name: "takeover", Usage: "takes over a run whose process died", ArgsUsage: "[RUN]", Flags: []cli.Flag{rooms, jsonFlag}, Action: func(c *cli.Context) error { return takeover(c, io) }},

@@ -30,7 +30,8 @@ var descriptions = map[string]string{
 	"back": "--to start: what was there before the first write; checkpoint: the last one that was reached; rung: what was there before the rung that " +
 		"was begun last. The living process goes back, or this one when there is none. What somebody else wrote is left alone, unless --overwrite " +
 		"names it.\n" + whichRun,
-	"approve": "STEP may be left out while only one is asked.",
+	"approve": "First shows what a yes lets happen: what is written, shares and loads before and after, the gates, the way back. STEP may be left " +
+		"out while only one is asked; on a terminal its name is asked to be typed.",
 	"accept": "Answers a question that holds a step: a share that isn't seen, a value that somebody else wrote, a rule that would be broken, a check " +
 		"that fails, a bake that was held too long. The step goes on over what is there. STEP may be left out while only one is asked.",
 	"mute":     "A muted gate neither holds nor turns the run. Replication that fails both ways still freezes it: the rooms may be cut from each other.",

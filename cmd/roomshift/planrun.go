@@ -35,7 +35,7 @@ func plan(c *cli.Context, io stdio) error {
 	case c.Bool("writes"):
 		planAllWrites(io.out, p)
 	default:
-		planScreen(sheetOf(io.out), p, r.world.Planes, r.lags(c.Context))
+		planScreen(sheetOf(io.out), p, r.world.Planes, r.lags(c.Context), nearestMiss(p))
 	}
 	return nil
 }

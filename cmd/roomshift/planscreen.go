@@ -14,8 +14,8 @@ import (
 const planIndent = 12
 
 // planScreen is the one screen that a person reads before a run. planes say how objects are written, lags how far each direction of
-// a pair is behind; either may be nil.
-func planScreen(w io.Writer, p *cutover.Plan, planes []cutover.Plane, lags map[string][]lagSeen) {
+// a pair is behind, past what came nearest to a limit in earlier runs; each may be empty.
+func planScreen(w io.Writer, p *cutover.Plan, planes []cutover.Plane, lags map[string][]lagSeen, past string) {
 	fmt.Fprintf(w, "%s   %s · %s → %s\n", p.Runbook, strings.ToUpper(p.Environment), p.From, p.To)
 	line := "plan " + p.Hash()[:8]
 	if p.Continues != "" {
@@ -29,6 +29,9 @@ func planScreen(w io.Writer, p *cutover.Plan, planes []cutover.Plane, lags map[s
 	planSteps(w, p)
 	planWrites(w, p)
 	planGates(w, p)
+	if past != "" {
+		wrapped(w, planIndent, "", past)
+	}
 	planPeople(w, p)
 	planNotes(w, p)
 }

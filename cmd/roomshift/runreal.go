@@ -63,7 +63,7 @@ func runRunbook(c *cli.Context, io stdio) error {
 		}
 	}
 	if !c.Bool("json") {
-		planScreen(sheetOf(io.err), p, r.world.Planes, r.lags(c.Context))
+		planScreen(sheetOf(io.err), p, r.world.Planes, r.lags(c.Context), nearestMiss(p))
 	}
 	if err := errors.Join(refuseNotes(p), r.ready(c.Context)); err != nil {
 		return err
@@ -281,7 +281,7 @@ func continueRun(c *cli.Context, io stdio) error {
 	if err != nil {
 		return err
 	}
-	planScreen(sheetOf(io.err), p, rooms.world.Planes, rooms.lags(c.Context))
+	planScreen(sheetOf(io.err), p, rooms.world.Planes, rooms.lags(c.Context), nearestMiss(p))
 	if err := errors.Join(refuseNotes(p), rooms.ready(c.Context)); err != nil {
 		return err
 	}

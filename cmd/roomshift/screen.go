@@ -268,16 +268,20 @@ func loadLines(v *cutover.View) []string {
 	}
 	var lines []string
 	if len(now) > 0 {
-		of := " of what each can carry"
-		if slices.ContainsFunc(v.Loads, func(l cutover.LoadView) bool { return l.Peak > 0 }) {
-			of += ", now / at peak"
-		}
-		lines = append(lines, strings.Join(now, " · ")+of)
+		lines = append(lines, strings.Join(now, " · ")+peakWords(v))
 	}
 	if t := v.Then; t != nil {
 		lines = append(lines, "then "+strings.Join(append([]string{thenText(v)}, then...), " · "))
 	}
 	return lines
+}
+
+// peakWords say what figures of load are.
+func peakWords(v *cutover.View) string {
+	if slices.ContainsFunc(v.Loads, func(l cutover.LoadView) bool { return l.Peak > 0 }) {
+		return " of what each can carry, now / at peak"
+	}
+	return " of what each can carry"
 }
 
 // thenText is what the next rung makes of the composed share and the crossing.

@@ -120,6 +120,12 @@ func TestScreensOfShippedRunbooks(t *testing.T) {
 			screen(&b, views[0])
 			narrow(t, b.Bytes())
 			golden(t, "screen-"+c.name+".txt", b.Bytes())
+			if q := approval(views[0], ""); q != nil {
+				b.Reset()
+				approvePage(&b, views[0], q)
+				narrow(t, b.Bytes())
+				golden(t, "approve-"+c.name+".txt", b.Bytes())
+			}
 		})
 	}
 }
@@ -129,7 +135,7 @@ func TestPlanScreens(t *testing.T) {
 		t.Run(book, func(t *testing.T) {
 			plan, planes, _ := watched(t, book, nil, time.Minute)
 			var b bytes.Buffer
-			planScreen(&b, plan, planes, nil)
+			planScreen(&b, plan, planes, nil, "")
 			narrow(t, b.Bytes())
 			golden(t, "plan-"+book+".txt", b.Bytes())
 		})
