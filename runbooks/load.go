@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -54,12 +55,43 @@ func Load(book, roomsPath string) (*Loaded, error) {
 	return l, nil
 }
 
+// roomsKey and bookKey begin a line of rooms.yaml and of a runbook, and never of the other.
+var (
+	roomsKey = regexp.MustCompile(`(?m)^(rooms|routes):`)
+	bookKey  = regexp.MustCompile(`(?m)^(move|steps|evacuate):`)
+)
+
+// runbooksIn says which runbooks a folder has, to choose from.
+func runbooksIn(dir string) string {
+	files, err := filepath.Glob(filepath.Join(dir, "*.yaml"))
+	if err != nil {
+		return ""
+	}
+	files = slices.DeleteFunc(files, func(file string) bool {
+		src, err := os.ReadFile(file)
+		return err != nil || !bookKey.Match(src)
+	})
+	switch {
+	case len(files) == 0:
+		return ""
+	case len(files) > 5:
+		files = append(files[:5], "…")
+	}
+	return ": " + strings.Join(files, ", ")
+}
+
 // readBook reads the runbook's text, and the rooms' when both are shipped.
 func (l *Loaded) readBook(book string) error {
 	src, err := os.ReadFile(book)
 	if err == nil {
 		l.BookSrc = src
+		if roomsKey.Match(src) && !bookKey.Match(src) {
+			return fmt.Errorf("%s says what rooms there are; a runbook, which says what to do with them, is wanted%s", book, runbooksIn(filepath.Dir(book)))
+		}
 		return nil
+	}
+	if info, errStat := os.Stat(book); errStat == nil && info.IsDir() {
+		return fmt.Errorf("%s is a folder, and a runbook is wanted%s", book, runbooksIn(book))
 	}
 	if !slices.Contains(Library(), book) {
 		if errors.Is(err, fs.ErrNotExist) {

@@ -24,6 +24,7 @@ func flagsFirst(app *cli.App, args []string) []string {
 		}
 	}
 	var flags, rest []string
+	lacks := false // a value for the last flag
 	for i := 2; i < len(args); i++ {
 		a := args[i]
 		if a == "--" {
@@ -36,13 +37,16 @@ func flagsFirst(app *cli.App, args []string) []string {
 		}
 		flags = append(flags, a)
 		name := strings.TrimLeft(a, "-")
-		if !strings.Contains(name, "=") && takesValue[name] && i+1 < len(args) {
-			i++
-			flags = append(flags, args[i])
+		if !strings.Contains(name, "=") && takesValue[name] {
+			if i++; i < len(args) {
+				flags = append(flags, args[i])
+			} else {
+				lacks = true // what stood behind it would be taken for its value
+			}
 		}
 	}
 	out := append([]string{args[0], args[1]}, flags...)
-	if len(rest) > 0 {
+	if len(rest) > 0 && !lacks {
 		out = append(append(out, "--"), rest...)
 	}
 	return out

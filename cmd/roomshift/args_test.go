@@ -18,7 +18,7 @@ func TestFlagsFirst(t *testing.T) {
 		{"r run book.yaml -dry-run --yes 12345678", "r run -dry-run --yes 12345678 -- book.yaml"},
 		{"r run --yes=12345678 book.yaml --json", "r run --yes=12345678 --json -- book.yaml"},
 		{"r simulate book.yaml --fault a --seed 2 --fault b", "r simulate --fault a --seed 2 --fault b -- book.yaml"},
-		{"r simulate book.yaml --fault", "r simulate --fault -- book.yaml"},
+		{"r simulate book.yaml --fault", "r simulate --fault"},
 		{"r plan book.yaml -out n2.plan", "r plan -out n2.plan -- book.yaml"},
 		{"r run --dry-run false book.yaml", "r run --dry-run -- false book.yaml"},
 		{"r check -- --json", "r check -- --json"},

@@ -162,6 +162,8 @@ func reading(same []cutover.Cause) string {
 	}
 	s := strings.Join(who, ", ") + more + " " + c.Seen
 	switch {
+	case strings.HasSuffix(c.Seen, " events") && strings.HasSuffix(c.Limit, " events"): // "39 of 100 events"
+		s = strings.TrimSuffix(s, " events") + " of " + c.Limit
 	case c.Limit == "" || c.Color == cutover.Blind: // what isn't known has no limit but its time, and that isn't over
 	case c.Color == cutover.Dark:
 		s += " in " + strings.TrimPrefix(c.Limit, "known within ")

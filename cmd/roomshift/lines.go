@@ -22,6 +22,8 @@ type lines struct {
 	parts string        // of a plan that isn't whole
 	held  time.Time     // since when it doesn't advance
 	sent  map[int]sentRequest
+
+	target string // of going back, once it does
 }
 
 type sentRequest struct {
@@ -79,7 +81,7 @@ func (l *lines) newPlan(p *cutover.PlanPart, put func(string, string, ...any)) {
 	text := "plan " + p.Hash[:8]
 	if plan, err := cutover.DecodePlan([]byte(l.parts)); err == nil {
 		l.plan = plan
-		text += fmt.Sprintf(" of %s, %s → %s, %d steps", plan.Runbook, plan.From, plan.To, len(plan.Steps))
+		text += fmt.Sprintf(" of %s, %s → %s, %s", plan.Runbook, plan.From, plan.To, counted(len(plan.Steps), "step"))
 	}
 	l.parts = ""
 	if p.Continues != "" {
@@ -216,7 +218,7 @@ func (l *lines) verdict(v *cutover.VerdictMark, at time.Time, put func(string, s
 		}
 		put("hold", "%s", worst(v.Causes))
 	case v.Act == cutover.Advance && !l.held.IsZero():
-		put("go", "nothing holds any more, held for %s", at.Sub(l.held).Round(time.Millisecond))
+		put("go", "nothing holds any more, held for %s", ageOf(cutover.T(at.Sub(l.held))))
 		l.held = time.Time{}
 	}
 }
@@ -224,6 +226,7 @@ func (l *lines) verdict(v *cutover.VerdictMark, at time.Time, put func(string, s
 func (l *lines) phase(m *cutover.PhaseMark, put func(string, string, ...any)) {
 	switch m.Phase {
 	case cutover.PhaseBack:
+		l.target = m.Target
 		put("back", "to %s because %s", m.Target, causes(m.Causes))
 		if t := m.Timing; t != nil && t.Crossed > 0 {
 			put("back", "data %s old when decided, %s after the limit was crossed in a sample", ageOf(t.Age), (t.Decided - t.Crossed).Duration().Round(time.Microsecond))
@@ -231,7 +234,11 @@ func (l *lines) phase(m *cutover.PhaseMark, put func(string, string, ...any)) {
 	case cutover.PhaseFrozen:
 		put("frozen", "nothing is written until somebody says so, because %s", causes(m.Causes))
 	case cutover.PhaseResting:
-		put("rest", "exit %d: %s%s", m.Exit, exitMeans[m.Exit], because(m.Causes))
+		where := ""
+		if m.Exit != cutover.ExitResting && l.target != "" { // it came back; else its cause names the checkpoint
+			where = "at " + l.target + ", "
+		}
+		put("rest", "%sexit %d: %s%s", where, m.Exit, exitMeans[m.Exit], because(m.Causes))
 	case cutover.PhaseOver:
 		put("over", "exit %d: %s%s", m.Exit, exitMeans[m.Exit], because(m.Causes))
 	default:

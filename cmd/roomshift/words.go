@@ -73,6 +73,14 @@ func first(i int, word string) string {
 	return ""
 }
 
+// counted is "1 step", "5 steps".
+func counted(n int, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return fmt.Sprintf("%d %s", n, what)
+}
+
 func orNone(s string) string {
 	if s == "" {
 		return "none"
