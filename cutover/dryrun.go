@@ -121,6 +121,9 @@ func (m *dryMedium) remembered(h *Held) {
 	}
 }
 
+// Next is the real medium's: a dry run goes the way that the run would go.
+func (m *dryMedium) Next(h Held, value string) string { return nextOn(m.Medium, h, value) }
+
 // Write asks what is there, and remembers by the same compare-and-set that a server would make over it.
 func (m *dryMedium) Write(ctx context.Context, _ Fence, changes []Change) []Outcome {
 	outs := make([]Outcome, len(changes))

@@ -126,7 +126,8 @@ func (e *engine) mostFrequent(seat Seat, target *Target) map[Room]string {
 	return out
 }
 
-// changesTo is what must be written so that a seat's objects hold their goals.
+// changesTo is what must be written next so that a seat's objects come to hold their goals. An object that isn't there after that is
+// still away from its goal, and the next turn goes on with it.
 func (e *engine) changesTo(st *seatState, goals map[string]string) []Change {
 	var cs []Change
 	pl := &e.planes[st.plane]
@@ -136,6 +137,7 @@ func (e *engine) changesTo(st *seatState, goals map[string]string) []Change {
 		if !ok || want == h.Value || e.undoOpen(h.ID()) {
 			continue
 		}
+		want = nextOn(pl.Medium, *h, want)
 		gives, err := pl.Medium.Weigh(*h, want)
 		if err != nil {
 			gives = nil

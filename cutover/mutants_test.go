@@ -42,6 +42,14 @@ var mutants = []mutant{
 		name: "a takeover doesn't say what it waits for", file: "locks.go",
 		old: "if asked == 0 {", new: "if asked > 1000 {",
 		run: "TestATakeoverSaysWhatItWaitsFor",
+	}, {
+		name: "an undo jumps over the state between a weight and none", file: "goals.go",
+		old: "want = nextOn(pl.Medium, *h, want)", new: "_ = nextOn",
+		run: "TestWhatIsTwoWritesAwayComesAndGoes",
+	}, {
+		name: "a dry run goes another way back than the run", file: "dryrun.go",
+		old: "{ return nextOn(m.Medium, h, value) }", new: "{ return value }",
+		run: "TestWhatIsTwoWritesAwayComesAndGoes",
 	},
 	{
 		name: "a takeover forgets that the run was going back", file: "begin.go",

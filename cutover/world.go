@@ -70,6 +70,21 @@ type Medium interface {
 	Write(ctx context.Context, f Fence, changes []Change) []Outcome
 }
 
+// Stepper is a Medium in which not every value is one write away from every other: a record that is switched on has a weight of its own
+// before it has ours. Next is pure: what h must hold next on its way to value; value itself where that is one write away. Shape's waves
+// go the same way, so that each state that something lost between two writes can leave behind is one that the journal names.
+type Stepper interface {
+	Next(h Held, value string) string
+}
+
+// nextOn is what an object holds next on its way to a value.
+func nextOn(m Medium, h Held, value string) string {
+	if s, ok := m.(Stepper); ok {
+		return s.Next(h, value)
+	}
+	return value
+}
+
 // Plane is where a medium's requests go: one Consul, one DNS account. Its limits are data, so that the engine packs, paces
 // and fences without asking which medium it is.
 type Plane struct {
