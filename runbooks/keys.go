@@ -23,7 +23,7 @@ func words(s string) []string { return strings.Fields(s) }
 // The maps of rooms.yaml.
 var (
 	shapeRooms = &shape{name: "rooms", what: "rooms.yaml", required: words("version environment rooms"),
-		keys: words("version environment timezone control rooms links peak probe observe prometheus routes groups pairs only gates")}
+		keys: words("version environment timezone control rooms links peak probe observe prometheus providers routes groups pairs only gates")}
 	shapeControl     = &shape{name: "control", what: "control", keys: words("room orElse prefix")}
 	shapeRoom        = &shape{name: "room", what: "a room", keys: words("consul agents prometheus addresses capacity")}
 	shapeConsul      = &shape{name: "consul", what: "a room's consul", keys: words("addr datacenter tokenFile caFile certFile keyFile serverName"), required: words("addr")}
@@ -37,6 +37,8 @@ var (
 	shapeRoute       = &shape{name: "route", what: "a route", keys: words("consul dns follows stays into seats bytes calls connections observe")}
 	shapeRouteConsul = &shape{name: "routeConsul", what: "a route's consul", keys: words("key field as of service consumer upstream splitter legs tag")}
 	shapeDNS         = &shape{name: "dns", what: "dns", keys: words("name provider lines"), required: words("name provider")}
+	shapeProviders   = &shape{name: "providers", what: "providers", keys: words("alidns")}
+	shapeAlidns      = &shape{name: "alidns", what: "alidns", keys: words("addr credentialsFile caFile nameServers networks")}
 	shapePair        = &shape{name: "pair", what: "a pair", keys: words("record onLost sync"), open: true}
 	shapeMaster      = &shape{name: "master", what: "one side of a pair", keys: words("dsnEnv caFile certFile keyFile serverName readers restarts"), required: words("dsnEnv")}
 	shapeReaders     = &shape{name: "readers", what: "readers", keys: words("consul"), required: words("consul")}
@@ -81,7 +83,7 @@ var (
 func shapesOf(kind string) []*shape {
 	if kind == "rooms" {
 		return []*shape{shapeRooms, shapeControl, shapeRoom, shapeConsul, shapeAgents, shapePrometheus, shapeCapacity, shapeLink,
-			shapePeak, shapeProbe, shapeObserve, shapeRoute, shapeRouteConsul, shapeDNS, shapePair, shapeMaster, shapeReaders,
+			shapePeak, shapeProbe, shapeObserve, shapeRoute, shapeRouteConsul, shapeDNS, shapeProviders, shapeAlidns, shapePair, shapeMaster, shapeReaders,
 			shapeSync, shapeOnly, shapeOnlyConsul, shapeRunning, shapeGate, shapeRatio, shapeAsked, shapeLimit}
 	}
 	return []*shape{shapeRunbook, shapeMove, shapeRules, shapeWindow, shapeBlocked, shapeOverride, shapeLimitChange, shapeStep,

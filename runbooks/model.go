@@ -5,7 +5,10 @@
 // filled in and marked). Package cutover takes both and makes a plan.
 package runbooks
 
-import "time"
+import (
+	"net/netip"
+	"time"
+)
 
 // Pos is a place in a file. Line and Col count from 1.
 type Pos struct {
@@ -43,6 +46,7 @@ type Rooms struct {
 	Probe       *Probe
 	Observe     *Observe
 	Prometheus  *Prometheus // serves rooms that have none of their own
+	Alidns      *Alidns     // nil: Alibaba's own address, and the environment's AccessKey
 	Routes      []Route
 	Groups      []Group
 	Pairs       []Pair
@@ -170,6 +174,16 @@ type KeyMedium struct {
 	Key, Field string
 	As         string // percent, permille or basispoints
 	Of         string
+}
+
+// Alidns is how Alibaba Cloud DNS is reached. Addr "": Alibaba's own. CredentialsFile "": the AccessKey is in the environment, as
+// Alibaba's tools have it. NameServers are asked what names are answered with, as host:port; nil: the zone's own. Networks are a client's
+// network for each line, for asking on it.
+type Alidns struct {
+	Pos
+	Addr, CredentialsFile, CAFile string
+	NameServers                   []string
+	Networks                      map[string]netip.Prefix
 }
 
 // DNSMedium is a name at a provider. Lines nil means all lines the provider holds now.

@@ -43,35 +43,27 @@ func NotYet(book *Runbook) []Problem {
 	return ps
 }
 
-// adapters are the media that can be read and written in real rooms.
-var adapters = map[Medium]bool{MediumKey: true, MediumUpstream: true, MediumService: true, MediumSplitter: true, MediumFollows: true,
-	MediumStays: true}
+// adapters are the media that can be read and written in real rooms; of names, those at a provider in providers.
+var (
+	adapters = map[Medium]bool{MediumKey: true, MediumUpstream: true, MediumService: true, MediumSplitter: true, MediumDNS: true,
+		MediumFollows: true, MediumStays: true}
+	providers = map[string]bool{"alidns": true}
+)
 
-// NotYetReal lists, beyond NotYet, what works in simulated rooms only: TTLs, media without an adapter as far as this runbook's
-// shares depend on them, and pairs kept by a sync tool.
+// NotYetReal lists, beyond NotYet, what works in simulated rooms only: media without an adapter as far as this runbook's shares depend on
+// them, and pairs kept by a sync tool.
 func NotYetReal(rooms *Rooms, book *Runbook) []Problem {
 	var ps []Problem
 	hint := "it works in simulated rooms: roomshift simulate"
-	c, touched := newChains(rooms), make(map[string]bool)
-	for i := range book.Steps {
-		s := &book.Steps[i]
-		if s.Kind == StepTTL {
-			ps = append(ps, Problem{s.Pos, "step " + quoted(s.Name) + ": ttl is not carried out yet in real rooms", RuleNotYet, hint})
-		}
-		if s.Shift == nil {
-			continue
-		}
-		for _, t := range s.Shift.Targets {
-			routes, _ := rooms.Expand(t.Name)
-			for _, r := range routes {
-				touched[r] = true
-			}
-		}
-	}
+	rests := RestsOn(rooms, book)
 	for i := range rooms.Routes {
 		v := &rooms.Routes[i]
-		if !adapters[v.Medium] && c.dependsOn(v.Name, touched) {
-			ps = append(ps, Problem{v.Pos, "route " + quoted(v.Name) + ": " + string(v.Medium) + " can't be read or written yet in real rooms", RuleNotYet, hint})
+		what := string(v.Medium)
+		if v.Medium == MediumDNS && v.DNS != nil {
+			what += " at " + v.DNS.Provider
+		}
+		if rests[v.Name] && (!adapters[v.Medium] || v.Medium == MediumDNS && v.DNS != nil && !providers[v.DNS.Provider]) {
+			ps = append(ps, Problem{v.Pos, "route " + quoted(v.Name) + ": " + what + " can't be read or written yet in real rooms", RuleNotYet, hint})
 		}
 	}
 	for i := range rooms.Pairs {
@@ -81,6 +73,35 @@ func NotYetReal(rooms *Rooms, book *Runbook) []Problem {
 	}
 	Sort(ps)
 	return ps
+}
+
+// RestsOn is the routes that a runbook writes, shares or TTLs, and those on which its composed shares depend.
+func RestsOn(rooms *Rooms, book *Runbook) map[string]bool {
+	c, shifted, out := newChains(rooms), make(map[string]bool), make(map[string]bool)
+	for i := range book.Steps {
+		s := &book.Steps[i]
+		for _, t := range s.TTL {
+			routes, _ := rooms.Expand(t.Name)
+			for _, r := range routes {
+				out[r] = true
+			}
+		}
+		if s.Shift == nil {
+			continue
+		}
+		for _, t := range s.Shift.Targets {
+			routes, _ := rooms.Expand(t.Name)
+			for _, r := range routes {
+				shifted[r] = true
+			}
+		}
+	}
+	for i := range rooms.Routes {
+		if name := rooms.Routes[i].Name; c.dependsOn(name, shifted) {
+			out[name] = true
+		}
+	}
+	return out
 }
 
 // dependsOn says whether the route is one of these, or above or below one of them in a chain: then the composed share does.

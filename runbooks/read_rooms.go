@@ -124,6 +124,10 @@ func (r *roomsReader) top(f *fields) {
 	if n := f.get("prometheus"); n != nil {
 		r.rooms.Prometheus = r.prometheus(n)
 	}
+	if n := f.get("providers"); n != nil {
+		p, _ := r.fields(n, shapeProviders)
+		r.rooms.Alidns = r.alidns(p.get("alidns"))
+	}
 	if n := f.get("probe"); n != nil {
 		p, _ := r.fields(n, shapeProbe)
 		r.rooms.Probe = p.probe()

@@ -236,7 +236,7 @@ func (f *fields) consulKey(key string) string {
 func (r *roomsReader) dns(n *yaml.Node) *DNSMedium {
 	f, _ := r.fields(n, shapeDNS)
 	d := &DNSMedium{Pos: r.pos(n), Name: strings.TrimSuffix(f.str("name"), "."), Provider: f.one("provider", "alidns", "powerdns", "rfc2136")}
-	if d.Name != "" && (!isHost(d.Name) || strings.ContainsAny(d.Name, ":[]")) {
+	if bare := strings.TrimPrefix(d.Name, "*."); d.Name != "" && (!isHost(bare) || strings.ContainsAny(d.Name, ":[]")) {
 		r.addf(f.get("name"), RuleValue, "", "name is %s: want a domain name", quoted(d.Name))
 	}
 	lines := f.get("lines")

@@ -14,6 +14,7 @@ import (
 
 	"roomshift/consul"
 	"roomshift/cutover"
+	"roomshift/dns"
 	"roomshift/runbooks"
 )
 
@@ -74,7 +75,7 @@ func check(c *cli.Context, io stdio) error {
 }
 
 func checkLive(c *cli.Context, io stdio, l *runbooks.Loaded) error {
-	r, err := wire(l, newClock())
+	r, err := wire(l, newClock(), nil)
 	if err != nil {
 		return err
 	}
@@ -124,6 +125,7 @@ func (r *realRooms) findings(ctx context.Context, serves func(cutover.Room) bool
 		fs = append(fs, seatFindings(&pl, held)...)
 	}
 	beats := map[string]time.Duration{} // by pair, the slowest
+	fs = append(fs, r.nameFindings(ctx)...)
 	for _, name := range sortedNames(r.rings) {
 		found, err := r.rings[name].Check(ctx)
 		if err != nil {
@@ -146,6 +148,9 @@ func (r *realRooms) findings(ctx context.Context, serves func(cutover.Room) bool
 // unreadable is a Consul whose seats can't be read. Where its token may not read them, what it needs goes with it.
 func (r *realRooms) unreadable(plane, room string, err error) finding {
 	f := finding{Check: "seats of " + plane, Room: room, Seen: err.Error(), Want: "every seat readable", Do: "mend the key or the address"}
+	if r.names != nil && errors.Is(err, dns.ErrForbidden) {
+		f.Do, f.Grant = "give the account this policy", r.names.grant(err)
+	}
 	if errors.Is(err, consul.ErrForbidden) {
 		f.Do, f.Grant = "give the token this policy", policyLines(r.l.Rooms, room)
 	}

@@ -58,7 +58,7 @@ func deadRun(c *cli.Context, io stdio) (*runState, *realRooms, error) {
 	}
 	plan := r.progress.Plan
 	l.Book = &runbooks.Runbook{Name: plan.Runbook, From: plan.From, To: plan.To, Gates: l.Rooms.Gates}
-	rooms, err := wire(l, newClock())
+	rooms, err := wire(l, newClock(), plan)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -157,6 +157,6 @@ func restingRun(c *cli.Context, io stdio) (*runState, *realRooms, error) {
 	if l.Book.Name != r.progress.Plan.Runbook {
 		return nil, nil, usage("%s is the runbook %q, and run %s is of %q: name its own with --runbook FILE", src.Book, l.Book.Name, r.name, r.progress.Plan.Runbook)
 	}
-	rooms, err := wire(l, newClock())
+	rooms, err := wire(l, newClock(), nil)
 	return r, rooms, err
 }

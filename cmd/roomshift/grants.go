@@ -16,6 +16,7 @@ import (
 // account is what one server's account needs.
 type account struct {
 	Consul string   `json:"consul,omitempty"` // the room whose Consul it is
+	DNS    string   `json:"dns,omitempty"`    // the provider of names
 	Pair   string   `json:"pair,omitempty"`
 	Room   string   `json:"room,omitempty"` // of a master
 	Where  string   `json:"where"`          // its address, or the environment variable that holds its DSN
@@ -33,6 +34,9 @@ func accounts(rooms *runbooks.Rooms) []account {
 			continue
 		}
 		out = append(out, account{Consul: room.Name, Where: room.Consul.Addr, Secret: room.Consul.TokenFile, Needs: policyLines(rooms, room.Name)})
+	}
+	if a, ok := alidnsAccount(rooms); ok {
+		out = append(out, a)
 	}
 	for i := range rooms.Pairs {
 		for _, m := range rooms.Pairs[i].Masters {
@@ -77,6 +81,11 @@ func grantsPage(w io.Writer, rooms *runbooks.Rooms) {
 		}
 		fmt.Fprintf(w, "CONSUL   %s, %s · token: %s\n", a.Consul, a.Where, file)
 		indented(w, a.Needs)
+	}
+	for _, a := range all {
+		if a.DNS != "" {
+			alidnsGrants(w, a)
+		}
 	}
 	masters := 0
 	for _, a := range all {

@@ -50,7 +50,7 @@ func planReal(ctx context.Context, io stdio, book, rooms, until, continues strin
 		showProblems(io, l, ps, asJSON)
 		return nil, nil, nil, problemsError(len(ps))
 	}
-	r, err := wire(l, newClock())
+	r, err := wire(l, newClock(), nil)
 	if err != nil {
 		return nil, nil, nil, err
 	}

@@ -162,6 +162,7 @@ func (s *session) run(ctx context.Context) error {
 	show := newShow(s.io, s.start.Run, s.json)
 	show.lines.plan = s.was
 	w.Show = show
+	s.rooms.onNote(func(text string) { show.Event(cutover.Shown{Note: text}) })
 	live, stop := context.WithCancel(ctx)
 	watched := make(chan struct{})
 	go func() {

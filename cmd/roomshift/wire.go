@@ -24,20 +24,23 @@ import (
 // realRooms is both rooms as rooms.yaml says, with what holds their connections.
 type realRooms struct {
 	l         *runbooks.Loaded
+	plan      *cutover.Plan // of the run that is gone on with; nil: none yet
 	clock     *clock
 	world     cutover.World
 	consuls   map[string]*consul.Client // by room
 	rings     dbsync.Rings
 	metrics   *metrics.Metrics
 	upstreams []*consul.Upstreams // of every room
+	names     *alidnsNames        // nil: no name of this runbook is there
 	missing   []string            // environment variables that aren't set
 }
 
-// wire builds the rooms' clients; no request is sent. What journals, talks and shows is added by the caller.
-func wire(l *runbooks.Loaded, clk *clock) (*realRooms, error) {
-	r := &realRooms{l: l, clock: clk, consuls: map[string]*consul.Client{}, rings: dbsync.Rings{}}
+// wire builds the rooms' clients. Nothing is asked but providers of names, for the lines that they hold now; by a run's own plan, if there
+// is one, its seats are known already. What journals, talks and shows is added by the caller.
+func wire(l *runbooks.Loaded, clk *clock, plan *cutover.Plan) (*realRooms, error) {
+	r := &realRooms{l: l, plan: plan, clock: clk, consuls: map[string]*consul.Client{}, rings: dbsync.Rings{}}
 	r.world.Clock = clk
-	for _, build := range []func() error{r.wireConsuls, r.wireServices, r.wirePairs, r.wireMetrics} {
+	for _, build := range []func() error{r.wireConsuls, r.wireServices, r.wireNames, r.wirePairs, r.wireMetrics} {
 		if err := build(); err != nil {
 			r.Close()
 			return nil, err
@@ -56,6 +59,9 @@ func (r *realRooms) Close() {
 	}
 	if r.metrics != nil {
 		r.metrics.Close()
+	}
+	if r.names != nil {
+		r.names.client.Close()
 	}
 }
 

@@ -1,0 +1,397 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"roomshift/cutover"
+	"roomshift/dns"
+	"roomshift/runbooks"
+)
+
+// alidns is the plane of names' weights; their TTLs are in another one beside it. Simulated rooms call them the same.
+const (
+	alidnsPlane    = "alidns"
+	alidnsTTLPlane = "alidns/ttl"
+)
+
+// alidnsNames is the names at Alibaba Cloud DNS that a runbook is about.
+type alidnsNames struct {
+	client  *dns.Client
+	weights *dns.Weights
+	all     []dns.Name
+	asker   dns.Asker
+	servers []string // as rooms.yaml has them; nil: the zone's own
+
+	mu   sync.Mutex
+	tell func(text string) // what else changed at the provider
+}
+
+func (n *alidnsNames) note(text string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.tell != nil {
+		n.tell(text)
+		return
+	}
+	fmt.Fprintln(os.Stderr, "note:", text)
+}
+
+// onNote makes a run tell what else changed.
+func (r *realRooms) onNote(tell func(text string)) {
+	if r.names != nil {
+		r.names.mu.Lock()
+		defer r.names.mu.Unlock()
+		r.names.tell = tell
+	}
+}
+
+// lookWithin bounds the question which lines there are.
+const lookWithin = 15 * time.Second
+
+// wireNames makes the planes of the names that this runbook rests on, or that the plan has.
+func (r *realRooms) wireNames() error {
+	routes := r.namesWanted()
+	if len(routes) == 0 {
+		return nil
+	}
+	reached := r.l.Rooms.Alidns
+	if reached == nil {
+		reached = &runbooks.Alidns{}
+	}
+	account, err := dns.AccountFrom(reached.CredentialsFile, os.Getenv)
+	if err != nil {
+		return usage("alidns: %w", err)
+	}
+	n := &alidnsNames{servers: reached.NameServers, asker: dns.Asker{Networks: reached.Networks, Rooms: roomNets(r.l.Rooms)}}
+	n.client, err = dns.New(dns.Config{Name: alidnsPlane, Endpoint: reached.Addr, CAFile: reached.CAFile, Account: account, Note: n.note})
+	if err != nil {
+		return usage("%w", err)
+	}
+	r.names = n
+	shows, err := r.nameSeats(n, routes)
+	if err != nil {
+		return err
+	}
+	place := r.world.Locks[0].Name // unfenced: the control room's lock
+	n.weights = n.client.Weights(alidnsPlane, n.all, n.asker.Rooms)
+	ttls := n.client.TTLs(alidnsTTLPlane, n.all)
+	r.world.Planes = append(r.world.Planes,
+		n.client.Plane(n.weights, cutover.Split, alidnsPlane, place, n.weights.Seats(), shows),
+		n.client.Plane(ttls, cutover.TTL, alidnsTTLPlane, place, ttls.Seats(), shows))
+	return nil
+}
+
+// namesWanted are the routes whose names are read: those of the plan, else those that the runbook rests on.
+func (r *realRooms) namesWanted() []*runbooks.Route {
+	rests := map[string]bool{}
+	if r.plan == nil {
+		rests = runbooks.RestsOn(r.l.Rooms, r.l.Book)
+	} else {
+		for i := range r.plan.Routes {
+			rests[r.plan.Routes[i].Name] = len(r.plan.Routes[i].Seats) > 0
+		}
+	}
+	var out []*runbooks.Route
+	for i := range r.l.Rooms.Routes {
+		if rt := &r.l.Rooms.Routes[i]; rt.Medium == runbooks.MediumDNS && rt.DNS != nil && rt.DNS.Provider == "alidns" && rests[rt.Name] {
+			out = append(out, rt)
+		}
+	}
+	return out
+}
+
+// nameSeats finds the lines of each name, and how late their answers show what is written.
+func (r *realRooms) nameSeats(n *alidnsNames, routes []*runbooks.Route) (shows cutover.T, err error) {
+	if r.plan != nil { // whatever the provider holds by now, or whether it answers: the run's own seats come back
+		n.all = namesOfPlan(r.plan, routes)
+		return showsOfPlan(r.plan, n.all), nil
+	}
+	var names []string
+	for _, rt := range routes {
+		names = append(names, rt.DNS.Name)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), lookWithin)
+	defer cancel()
+	found, err := n.client.Look(ctx, names)
+	if err != nil {
+		return 0, &exitError{code: cutover.ExitNothing, err: err}
+	}
+	ttl := map[string]cutover.T{}
+	for _, rt := range routes {
+		f := found[strings.ToLower(rt.DNS.Name)]
+		lines := rt.DNS.Lines
+		if lines == nil {
+			lines = f.Lines
+		}
+		n.all = append(n.all, dns.Name{Route: rt.Name, Name: rt.DNS.Name, Lines: lines})
+		ttl[rt.Name] = cutover.T(f.TTL) * cutover.Second
+	}
+	for i := range r.l.Book.Steps {
+		st := &r.l.Book.Steps[i]
+		for _, t := range st.TTL {
+			for _, name := range r.routesOf(t.Name) {
+				ttl[name] = cutover.T(t.TTL)
+			}
+		}
+		if st.Shift == nil {
+			continue
+		}
+		for _, t := range st.Shift.Targets {
+			for _, name := range r.routesOf(t.Name) {
+				shows = max(shows, ttl[name])
+			}
+		}
+	}
+	if shows == 0 { // no step moves a name
+		for _, t := range ttl {
+			shows = max(shows, t)
+		}
+	}
+	return shows, nil
+}
+
+// routesOf is the routes that a name of a runbook means: a seat is its route's.
+func (r *realRooms) routesOf(name string) []string {
+	route, _, _ := strings.Cut(name, "@")
+	routes, _ := r.l.Rooms.Expand(route)
+	return routes
+}
+
+func namesOfPlan(p *cutover.Plan, routes []*runbooks.Route) []dns.Name {
+	var out []dns.Name
+	for _, rt := range routes {
+		x := dns.Name{Route: rt.Name, Name: rt.DNS.Name}
+		for i := range p.Routes {
+			if p.Routes[i].Name == rt.Name {
+				for _, seat := range p.Routes[i].Seats {
+					x.Lines = append(x.Lines, seat.At)
+				}
+			}
+		}
+		out = append(out, x)
+	}
+	return out
+}
+
+// showsOfPlan is as late as the names of a plan may show what is written: by the TTLs that it found and those that it sets before the last
+// of its shifts.
+func showsOfPlan(p *cutover.Plan, all []dns.Name) cutover.T {
+	ttl := map[string]cutover.T{}
+	for _, x := range all {
+		for i := range p.Routes {
+			if p.Routes[i].Name == x.Route {
+				ttl[x.Route] = p.Routes[i].Shows
+			}
+		}
+	}
+	shows := cutover.T(0)
+	for i := range p.Steps {
+		for k := range p.Steps[i].Rungs {
+			rung := &p.Steps[i].Rungs[k]
+			for seat, t := range rung.TTL {
+				ttl[seat.Route] = t
+			}
+			for seat := range rung.Want {
+				shows = max(shows, ttl[seat.Route])
+			}
+		}
+	}
+	if shows == 0 {
+		for _, t := range ttl {
+			shows = max(shows, t)
+		}
+	}
+	return shows
+}
+
+// roomNets is which addresses are which room's.
+func roomNets(rooms *runbooks.Rooms) []dns.RoomNets {
+	var out []dns.RoomNets
+	for i := range rooms.Rooms {
+		room := &rooms.Rooms[i]
+		nets := dns.RoomNets{Room: room.Name}
+		for _, a := range room.Addresses {
+			if p, err := netip.ParsePrefix(a.CIDR); err == nil {
+				nets.Nets = append(nets.Nets, p)
+			}
+		}
+		out = append(out, nets)
+	}
+	return out
+}
+
+// nameFindings is what check --live finds of names: lines that no route covers, and what their authorities really answer.
+func (r *realRooms) nameFindings(ctx context.Context) []finding {
+	if r.names == nil {
+		return nil
+	}
+	n := r.names
+	var fs []finding
+	for _, x := range n.all {
+		fs = append(fs, n.covered(ctx, x)...)
+	}
+	fs = append(fs, r.ttlFindings(ctx)...)
+	held, err := n.weights.Read(ctx, n.weights.Seats())
+	if err != nil {
+		return fs // said as a seat's already
+	}
+	shares := cutover.SeatShares(held)
+	for _, x := range n.all {
+		fs = append(fs, n.answered(ctx, x, shares)...)
+	}
+	return fs
+}
+
+// covered tells whether every line that the provider holds of a name is one of the route's.
+func (n *alidnsNames) covered(ctx context.Context, x dns.Name) []finding {
+	found, err := n.client.Look(ctx, []string{x.Name})
+	if err != nil {
+		return []finding{{Check: "lines of " + x.Name, Seen: err.Error(), Want: "the name's records can be listed", Do: "mend the account or its rights", Grant: n.grant(err)}}
+	}
+	var other []string
+	lines := found[strings.ToLower(x.Name)].Lines
+	for _, line := range lines {
+		if !slices.Contains(x.Lines, line) {
+			other = append(other, line)
+		}
+	}
+	if len(other) > 0 {
+		return []finding{{Check: "lines of " + x.Name, Seen: "the provider also holds " + strings.Join(other, ", "), Want: "every line is one of the route's",
+			Do: "write lines: all, or add them: users of a line that isn't covered don't move"}}
+	}
+	return []finding{{Check: "lines of " + x.Name, Seen: strings.Join(lines, " "), OK: true}}
+}
+
+// grant is what the account needs, where that is what lacks.
+func (n *alidnsNames) grant(err error) []string {
+	if !errors.Is(err, dns.ErrForbidden) {
+		return nil
+	}
+	return strings.Split(dns.Policy(), "\n")
+}
+
+// ttlFindings tells whether the zones take the TTLs that the runbook sets.
+func (r *realRooms) ttlFindings(ctx context.Context) []finding {
+	var fs []finding
+	floor := map[string]int64{}
+	for i := range r.l.Book.Steps {
+		for _, t := range r.l.Book.Steps[i].TTL {
+			for _, route := range r.routesOf(t.Name) {
+				k := slices.IndexFunc(r.names.all, func(x dns.Name) bool { return x.Route == route })
+				if k < 0 {
+					continue
+				}
+				name := r.names.all[k].Name
+				if _, known := floor[name]; !known {
+					low, err := r.names.client.MinTTL(ctx, name)
+					if err != nil {
+						fs = append(fs, finding{Check: "ttl of " + name, Seen: err.Error(), Want: "the zone's edition is known", Do: "give the account the right", Grant: r.names.grant(err)})
+					}
+					floor[name] = low
+				}
+				if want := int64(t.TTL / time.Second); want < floor[name] {
+					fs = append(fs, finding{Check: "ttl of " + name, Seen: fmt.Sprintf("its zone's edition takes %d s and more", floor[name]),
+						Want: fmt.Sprintf("%d s, as line %d of the runbook sets", want, t.Line), Do: "write a longer TTL, or take another edition"})
+				}
+			}
+		}
+	}
+	return fs
+}
+
+// answered asks every authority of a name on each line. What is said is what is set there, not where users are.
+func (n *alidnsNames) answered(ctx context.Context, x dns.Name, set map[cutover.Seat]cutover.Share) []finding {
+	asker := n.asker
+	asker.Servers = n.servers
+	if asker.Servers == nil {
+		var err error
+		if asker.Servers, err = n.client.Authorities(ctx, x.Name); err != nil {
+			return []finding{{Check: "answers of " + x.Name, Seen: err.Error(), Want: "its authorities are known", Do: "give the account the right, or name them: providers: {alidns: {nameServers: [HOST:PORT]}}", Grant: n.grant(err)}}
+		}
+	}
+	most := 0.5
+	var fs []finding
+	for _, a := range asker.Ask(ctx, x.Name, askable(asker, x.Lines), dns.Queries(most, 0.02)) {
+		f := finding{Check: "answers of " + x.Name + " on " + a.Line + " by " + a.Server}
+		share := set[cutover.Seat{Route: x.Route, At: a.Line}]
+		var seen []string
+		f.OK = a.Err == nil && len(a.Strange) == 0
+		for _, room := range asker.Rooms {
+			i, want := a.Shares[room.Room], float64(share[room.Room])/cutover.Whole
+			seen = append(seen, fmt.Sprintf("%s %.1f %% (%.1f–%.1f)", room.Room, 100*i.Seen, 100*i.Lo, 100*i.Hi))
+			f.OK = f.OK && want >= i.Lo-answersWithin && want <= i.Hi+answersWithin
+		}
+		f.Seen = fmt.Sprintf("%s of %d answers", strings.Join(seen, ", "), a.Answers)
+		if len(a.Strange) > 0 {
+			f.Seen += ", and the addresses of no room " + strings.Join(a.Strange, " ")
+		}
+		if a.Err != nil {
+			f.Seen = a.Err.Error()
+		}
+		if !f.OK {
+			f.Want, f.Do = "what is set: "+wholeShare(asker.Rooms, share), "wait until every authority serves it, or see what stands before them"
+		}
+		fs = append(fs, f)
+	}
+	return fs
+}
+
+// answersWithin is how far a share may be from the interval of what is answered: a point.
+const answersWithin = 0.01
+
+// askable are the lines on which this machine can ask: those with a network, and without any the default line, as its own.
+func askable(a dns.Asker, lines []string) []string {
+	var out []string
+	for _, line := range lines {
+		if _, ok := a.Networks[line]; ok || line == "default" {
+			out = append(out, line)
+		}
+	}
+	return out
+}
+
+func wholeShare(rooms []dns.RoomNets, s cutover.Share) string {
+	var parts []string
+	for _, r := range rooms {
+		parts = append(parts, fmt.Sprintf("%s %.1f %%", r.Room, float64(s[r.Room])/100))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// alidnsAccount is what the AccessKey's owner needs, if a route's name is at Alibaba Cloud DNS. Which zone a name lies in, only the provider
+// knows.
+func alidnsAccount(rooms *runbooks.Rooms) (account, bool) {
+	a := account{DNS: alidnsPlane, Where: dns.DefaultEndpoint}
+	found := false
+	for i := range rooms.Routes {
+		d := rooms.Routes[i].DNS
+		found = found || d != nil && d.Provider == alidnsPlane
+	}
+	if p := rooms.Alidns; p != nil {
+		a.Secret = p.CredentialsFile
+		if p.Addr != "" {
+			a.Where = p.Addr
+		}
+	}
+	a.Needs = strings.Split(dns.Policy("ZONE"), "\n")
+	return a, found
+}
+
+// alidnsGrants prints it.
+func alidnsGrants(w io.Writer, a account) {
+	where := a.Secret
+	if where == "" {
+		where = "$" + dns.EnvKeyID + ", $" + dns.EnvSecret
+	}
+	fmt.Fprintf(w, "ALIDNS   %s · AccessKey: %s · a RAM policy, ZONE being each domain that the names lie in\n", a.Where, where)
+	indented(w, a.Needs)
+}

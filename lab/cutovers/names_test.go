@@ -1,0 +1,171 @@
+package cutovers
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"roomshift/cutover"
+	"roomshift/dns"
+	"roomshift/dns/alidnstest"
+	"roomshift/lab"
+)
+
+// naming is a scene with a name at an emulated Alibaba Cloud DNS, on two lines.
+type naming struct {
+	*scene
+	api    *alidnstest.Server
+	keys   string // the file of the AccessKey
+	file   string // rooms.yaml
+	before []alidnstest.Record
+}
+
+var telecom = netip.MustParsePrefix("10.9.0.0/16")
+
+func beginNames(t *testing.T) *naming {
+	t.Helper()
+	s := &naming{scene: begin(t)}
+	var err error
+	if s.api, err = alidnstest.New(alidnstest.Options{Lines: map[string][]netip.Prefix{"telecom": {telecom}}}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.api.Close)
+	s.api.AddZone("example.test")
+	for _, line := range []string{"default", "telecom"} {
+		s.api.Add(alidnstest.Record{Zone: "example.test", RR: "www", Type: "A", Line: line, Value: "203.0.113.10", Weight: 100, TTL: 4})
+		s.api.Add(alidnstest.Record{Zone: "example.test", RR: "www", Type: "A", Line: line, Value: "198.51.100.10", TTL: 4, Disabled: true})
+	}
+	s.before = s.api.Records()
+	s.secret = append(s.secret, alidnstest.TestKeyID, alidnstest.TestSecret, "Signature=")
+	s.keys = filepath.Join(t.TempDir(), "alidns.ini") // not where journals and outputs are looked through for secrets
+	key := "[default]\ntype = access_key\naccess_key_id = " + alidnstest.TestKeyID + "\naccess_key_secret = " + alidnstest.TestSecret + "\n"
+	if err := os.WriteFile(s.keys, []byte(key), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.file = s.rooms(s.withName("all"))
+	return s
+}
+
+// withName adds the name to the lab's inventory. Only the gateway's requests are counted by room.
+func (s *naming) withName(lines string) func(string) string {
+	return func(yaml string) string {
+		from := strings.Index(yaml, "observe:\n")
+		to := strings.Index(yaml, "routes:\n")
+		yaml = yaml[:from] + fmt.Sprintf("providers: {alidns: {addr: %q, credentialsFile: %q, nameServers: [%q, %q], networks: {telecom: %s}}}\n\n",
+			s.api.URL(), s.keys, s.api.NameServers()[0], s.api.NameServers()[1], telecom) + yaml[to:]
+		yaml = strings.Replace(yaml, "seats: [home, cloud]}", `seats: [home, cloud], observe: {prometheus: 'sum by (served_by) (rate(gw_requests_total{route="$route"}[$window]))', room: served_by}}`, 1)
+		yaml = strings.Replace(yaml, "\npairs:\n", "\n  www: {dns: {name: www.example.test, provider: alidns, lines: "+lines+"}}\n\npairs:\n", 1)
+		for room, net := range map[string]string{lab.Home: "203.0.113.0/26", lab.Cloud: "198.51.100.0/26"} {
+			yaml = strings.Replace(yaml, fmt.Sprintf("addresses: [%q]", s.lab.Gateway(room)), fmt.Sprintf("addresses: [%q, %s]", s.lab.Gateway(room), net), 1)
+		}
+		return yaml
+	}
+}
+
+// follow lowers the TTL, and brings the name to 30 %.
+const follow = `  - name: short TTL
+    ttl: {www: 2s}
+  - name: names
+    shift: {cloud: {www: [5%, 30%]}}
+  - checkpoint: there
+`
+
+// isBack fails unless every record is what it was.
+func (s *naming) isBack() {
+	s.t.Helper()
+	if now := s.api.Records(); !reflect.DeepEqual(now, s.before) {
+		s.t.Errorf("the records are\n%v\nand were\n%v", now, s.before)
+	}
+}
+
+// answered is the cloud's part, in percent, of what each authority answers on each line.
+func (s *naming) answered(n int) map[string]float64 {
+	s.t.Helper()
+	a := dns.Asker{Servers: s.api.NameServers(), Networks: map[string]netip.Prefix{"telecom": telecom}, Rooms: []dns.RoomNets{
+		{Room: lab.Home, Nets: []netip.Prefix{netip.MustParsePrefix("203.0.113.0/26")}},
+		{Room: lab.Cloud, Nets: []netip.Prefix{netip.MustParsePrefix("198.51.100.0/26")}}}}
+	out := map[string]float64{}
+	for _, x := range a.Ask(context.Background(), "www.example.test", []string{"default", "telecom"}, n) {
+		if x.Err != nil {
+			s.t.Fatal(x.Err)
+		}
+		out[x.Line+" "+x.Server] = 100 * x.Shares[cutover.Room(lab.Cloud)].Seen
+	}
+	return out
+}
+
+func (s *naming) answersAre(percent float64) {
+	s.t.Helper()
+	for where, got := range s.answered(dns.Queries(0.5, 0.02)) {
+		if math.Abs(got-percent) > 4 { // two points, twice: four readings of 2,401 answers each
+			s.t.Errorf("%s answers the cloud in %.1f %%, want %v", where, got, percent)
+		}
+	}
+}
+
+// TestNamesGoAndComeBack: planned, looked at and run dry nothing is written; then the name goes to 30 % on every line and is answered so by
+// every authority, and back to the start every byte of each record is what it was.
+func TestNamesGoAndComeBack(t *testing.T) {
+	s := beginNames(t)
+	book := s.book("1s", follow)
+	p := s.start("check", "--live", "--rooms", s.file, book)
+	p.exits(0)
+	p.says("www@default: www@default/203.0.113.10 = 100", "lines of www.example.test")
+	s.start("plan", "--rooms", s.file, book).exits(0)
+	dry := s.start("run", "--dry-run", "--rooms", s.file, book)
+	dry.exits(7)
+	if n := s.api.Writes(); n != 0 {
+		t.Fatalf("%d writes by plan, check and a dry run: %q", n, s.api.Log())
+	}
+	s.isBack()
+	real := s.start("run", "--rooms", s.file, book)
+	real.exits(7)
+	if a, b := dry.writes(), real.writes(); !slices.Equal(a, b) || len(a) == 0 {
+		t.Errorf("the dry run told\n%s\nthe run\n%s", strings.Join(a, "\n"), strings.Join(b, "\n"))
+	}
+	s.answersAre(30)
+	for _, r := range s.api.Records() {
+		if r.TTL != 2 {
+			t.Errorf("the TTL of %s on %s is %d", r.Value, r.Line, r.TTL)
+		}
+	}
+	s.start("back", "--to", "start").exits(3)
+	s.isBack()
+	s.unharmed()
+}
+
+// TestNamesComeBackByThemselves: errors in the cloud while its names bake bring every record back, though the provider throttles, loses
+// answers and hangs on the way.
+func TestNamesComeBackByThemselves(t *testing.T) {
+	s := beginNames(t)
+	p := s.start("run", "--rooms", s.file, s.book("1s", strings.Replace(follow, "[5%, 30%]}}", "[5%]}}\n    bake: 10m", 1)))
+	p.await(`"names" baking`)
+	s.api.Fault(alidnstest.Fault{Action: "SetDomainRecordStatus", Kind: alidnstest.LoseReply, Times: 1})
+	s.api.Fault(alidnstest.Fault{Action: "UpdateDNSSLBWeight", Kind: alidnstest.Throttle, RetryAfter: 700 * time.Millisecond, Times: 2})
+	s.api.Fault(alidnstest.Fault{Action: "UpdateDomainRecord", Kind: alidnstest.Hang, Times: 1})
+	said := p.said()
+	s.do("errors cloud 50%")
+	p.awaitAfter(said, "back     to start because ")
+	s.do("heal")
+	p.exits(3)
+	s.isBack()
+}
+
+// TestALineThatIsNotCovered: a line that the provider holds and the route doesn't name is a problem before anything is moved.
+func TestALineThatIsNotCovered(t *testing.T) {
+	s := beginNames(t)
+	p := s.start("check", "--live", "--rooms", s.rooms(s.withName("[default]")), s.book("1s", follow))
+	p.exits(1)
+	p.says("the provider also holds telecom", "lines: all")
+	if n := s.api.Writes(); n != 0 {
+		t.Errorf("%d writes", n)
+	}
+}
