@@ -41,11 +41,11 @@ func BenchmarkHeartbeat(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		if err := h.split(); err != nil {
+		if err := s.d.split(&h); err != nil {
 			b.Fatal(err)
 		}
 		h.seq = put + 1
-		if err := s.follow(b.Context(), onY, onX, h); err != nil {
+		if err := s.follow(b.Context(), onY, onX, h, s.invite(b.Context(), h)); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -74,7 +74,7 @@ func (r *Ring) Check(ctx context.Context) ([]Finding, error) {
 	for _, check := range checks {
 		found = append(found, check(v)...)
 	}
-	return found, ctx.Err()
+	return append(found, r.checkReaders(ctx)...), ctx.Err()
 }
 
 func answers(r *Ring, v ringView, errs [2]error) (found []Finding, ok bool) {

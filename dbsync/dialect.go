@@ -115,6 +115,8 @@ type dialect struct {
 	forth func(s *session, h beat, lag cutover.T) (string, []any)
 	// arrival reads what came with forth: Y's fence, its binlog's end, and a moment before which the heartbeat wasn't logged there.
 	arrival func(h beat, a answer, tables [][]row) (fence string, log row, after cutover.T)
+	// only is forth without what comes with it, for a reader.
+	only func(s *session, h beat, lag cutover.T) (string, []any)
 	// back waits on X until it has passed a position of Y's binlog; the columns as of forth, but code is less than 0 as long as it
 	// hasn't. plain: nothing but the position is looked at, because what others write keeps a GTID from proving anything.
 	back func(s *session, h beat, pos position, lag cutover.T, plain bool) (string, []any)

@@ -36,6 +36,7 @@ SHOW GLOBAL STATUS WHERE Variable_name IN ('Rpl_semi_sync_master_status','Rpl_se
 	foreign: foreign,
 
 	forth: func(s *session, h beat, lag cutover.T) (string, []any) { return gtidWait, s.loopParams(h, lag) },
+	only:  func(s *session, h beat, lag cutover.T) (string, []any) { return readerWait, s.loopParams(h, lag) },
 	arrival: func(h beat, a answer, tables [][]row) (string, row, cutover.T) {
 		r, after := firstRow(tables, 0), h.sent
 		if since, err := span(r["unlogged"]); err == nil {
@@ -95,6 +96,10 @@ func (s *session) loopParams(h beat, lag cutover.T) []any {
 const gtidWait = waitLoop + `SELECT missed - began AS missed, UNIX_TIMESTAMP(SYSDATE(6)) - began AS held, code, unlogged - began AS unlogged, ` +
 	readOnlyText + ` AS fence;
 END; SHOW MASTER STATUS`
+
+// readerWait is asked of a reader.
+const readerWait = waitLoop + `SELECT missed - began AS missed, UNIX_TIMESTAMP(SYSDATE(6)) - began AS held, code;
+END`
 
 // roundWait and positionWait are asked of X. MASTER_POS_WAIT's time-out is in whole seconds (0 is for ever) and its answer the number
 // of events it waited for: 0 is "already there". The state of the threads travels in the same round trip.

@@ -10,22 +10,33 @@ import (
 	"roomshift/cutover"
 )
 
+// mysqlForms are what differs between versions of MySQL.
+type mysqlForms struct {
+	show, log string
+	words     words
+	workers   bool // its table of workers has times
+	looks     bool // its waits know parts of a second
+}
+
 // mysqlOf is the dialect of a version of MySQL.
 func mysqlOf(v version) *dialect {
-	show, log, w := "SHOW REPLICA STATUS", "SHOW BINARY LOG STATUS", mysqlWords
+	f := mysqlForms{show: "SHOW REPLICA STATUS", log: "SHOW BINARY LOG STATUS", words: mysqlWords, workers: v.since(8, 0), looks: v.since(8, 0, 26)}
 	if !v.since(8, 0, 22) {
-		show, w = "SHOW SLAVE STATUS", mysqlOldWords // gone since 8.4
+		f.show, f.words = "SHOW SLAVE STATUS", mysqlOldWords // gone since 8.4
 	}
 	if !v.since(8, 2) {
-		log = "SHOW MASTER STATUS" // gone since 8.4
+		f.log = "SHOW MASTER STATUS" // gone since 8.4
 	}
-	status := show + "; " + receiving
-	age := workersAge
-	if !v.since(8, 0) {
-		age = "SELECT NULL" // its table of workers has no times
+	return mysqlWith(f)
+}
+
+func mysqlWith(f mysqlForms) *dialect {
+	log, status, age := f.log, f.show+"; "+receiving, workersAge
+	if !f.workers {
+		age = "SELECT NULL"
 	}
 	forth, back := onceForth, onceBack
-	if v.since(8, 0, 26) {
+	if f.looks {
 		forth, back = looksForth, looksBack
 	}
 	return &dialect{
@@ -54,6 +65,7 @@ func mysqlOf(v version) *dialect {
 			query, params := forth(s, h, lag)
 			return query + "; SELECT (" + age + ") AS age, " + readOnlyText + " AS fence; " + log, params
 		},
+		only:    forth,
 		arrival: mysqlArrival,
 		back: func(s *session, _ beat, pos position, lag cutover.T, _ bool) (string, []any) {
 			query, params := back(s, pos, lag)
@@ -62,7 +74,7 @@ func mysqlOf(v version) *dialect {
 		passed: mysqlPassed,
 
 		identity: "server_uuid",
-		words:    w,
+		words:    f.words,
 		grants:   GrantsMySQL,
 	}
 }

@@ -92,13 +92,13 @@ func noData(format string, args ...any) unknown {
 	return unknown{cutover.NoData + cutover.Reason(": "+fmt.Sprintf(format, args...))}
 }
 
-// nodeError names the master before the words of say, and keeps err for errors.As.
+// nodeError names the master, or the reader, before the words of say, and keeps err for errors.As.
 type nodeError struct {
-	room cutover.Room
-	err  error
+	who string
+	err error
 }
 
-func (e nodeError) Error() string { return "master in " + e.room + ": " + say(e.err) }
+func (e nodeError) Error() string { return e.who + ": " + say(e.err) }
 func (e nodeError) Unwrap() error { return e.err }
 
 func (n *node) fail(err error) error {
@@ -108,7 +108,7 @@ func (n *node) fail(err error) error {
 	if errors.Is(err, errLookAgain) || errors.As(err, new(unknown)) || errors.As(err, new(nodeError)) {
 		return err
 	}
-	return nodeError{n.room, err}
+	return nodeError{n.String(), err}
 }
 
 // isOneOf tells whether err is a server's answer with one of these numbers.

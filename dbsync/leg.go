@@ -11,9 +11,11 @@ import (
 // follow waits until a heartbeat is on Y, and then until Y's binlog up to it is back on X. Its error ends the round: a
 // connection that broke, or a writer that moved. A wait that can't say anything is Unknown in its direction and ends nothing.
 // Without x, and without one that is idle by then, it isn't followed back: enough older ones are on their way.
-func (s *session) follow(ctx context.Context, y, x *sql.Conn, h beat) error {
-	defer func() { s.forth.end(h.seq, s.now()) }()
-	v, ok, err := s.goForth(ctx, y, h)
+func (s *session) follow(ctx context.Context, y, x *sql.Conn, h beat, p *party) error {
+	v, ok, err := s.goForth(ctx, y, h, p)
+	if err != nil || !ok {
+		p.done(s.now(), false)
+	}
 	s.onY.give(y)
 	if x == nil {
 		x = s.onX.idle()
@@ -31,7 +33,7 @@ func (s *session) follow(ctx context.Context, y, x *sql.Conn, h beat) error {
 	return s.comeBack(ctx, x, h, v)
 }
 
-func (s *session) goForth(ctx context.Context, conn *sql.Conn, h beat) (arrival, bool, error) {
+func (s *session) goForth(ctx context.Context, conn *sql.Conn, h beat, p *party) (arrival, bool, error) {
 	var notYet, unlogged cutover.T // when it was proven last that it isn't applied, and not logged
 	for {
 		a, v, err := s.waitGTID(ctx, conn, h, s.now()-h.acked)
@@ -45,8 +47,7 @@ func (s *session) goForth(ctx context.Context, conn *sql.Conn, h beat) (arrival,
 		case err != nil:
 			return v, false, s.y.fail(err)
 		case a.reached:
-			lo, hi := forthLag(h, a)
-			s.forth.arrived(h.seq, lo, hi, h.sent, a.told(), a.got)
+			p.arrived(a)
 			return v, true, nil
 		}
 		if at, ok := a.notBefore(); ok {
@@ -70,7 +71,7 @@ func (s *session) comeBack(ctx context.Context, conn *sql.Conn, h beat, v arriva
 			return s.x.fail(err)
 		case a.reached:
 			lo, hi := backLag(v, a)
-			s.back.arrived(h.seq, lo, hi, v.after, a.told(), a.got)
+			s.back.arrived(h.seq, lo, hi, v.after, a.told(), a.got, 0)
 			return nil
 		}
 		if at, ok := a.notBefore(); ok {

@@ -3,7 +3,7 @@ package dbsync
 import "roomshift/cutover"
 
 // Reading is what is known of one direction, the one into room To, for the data of From..At: how long what is written on the
-// other master takes until it is applied on this one. Exactly one of these holds: Unknown says why nothing is known; Idle:
+// other master takes until it is applied on this one, and on every replica that serves reads there. Exactly one of these holds: Unknown says why nothing is known; Idle:
 // nothing is under way and the direction is alive; else the lag in seconds is between Lo and Hi, or with LowerBound at least
 // Lo (Hi is Lo then: nothing bounds it).
 type Reading struct {
@@ -12,6 +12,7 @@ type Reading struct {
 	Idle       bool
 	LowerBound bool
 	Unknown    cutover.Reason
+	Readers    int // so many replicas that serve reads in room To have it, too; of a known lag only
 	From, At   cutover.T
 }
 

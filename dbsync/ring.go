@@ -1,8 +1,10 @@
 package dbsync
 
 import (
+	"context"
 	"crypto/tls"
 	"database/sql"
+	"database/sql/driver"
 	"fmt"
 	"time"
 
@@ -14,31 +16,48 @@ import (
 // Pair is two masters and how they are reached. DSN has the driver's form user:password@tcp(host:port)/?param=value; it
 // comes from the environment, never from a file of ours, and is in no error.
 type Pair struct {
-	Name    string
-	Rooms   [2]cutover.Room
-	DSN     [2]string
-	TLS     [2]*tls.Config // nil: as the DSN says
-	TimeOut time.Duration  // of one request, 0: 5 s
+	Name  string
+	Rooms [2]cutover.Room
+	DSN   [2]string
+	TLS   [2]*tls.Config // nil: as the DSN says
+	// Readers list the replicas (host:port) that serve a room's reads now; nil: its master does. They are asked as the account of the
+	// room's master, with its TLS.
+	Readers [2]Readers
+	TimeOut time.Duration // of one request, 0: 5 s
 }
+
+// Readers list replicas by their addresses. A list that is empty, or an error, makes the direction into their room Unknown.
+type Readers func(context.Context) ([]string, error)
 
 // Ring is an open pair. It is safe for use by several goroutines.
 type Ring struct {
 	name    string
 	nodes   [2]*node
 	timeout time.Duration
+	readers map[*node]*readers // of those rooms that have some
 }
 
-// node is one master.
+// node is one master, or one replica that serves reads.
 type node struct {
-	pair string
-	room cutover.Room
-	addr string // for people
-	db   *sql.DB
+	pair   string
+	room   cutover.Room
+	addr   string // for people
+	reader bool
+	db     *sql.DB
+	config *mysql.Config // nothing of it is said but addr
+}
+
+// String is how errors name it.
+func (n *node) String() string {
+	if n.reader {
+		return "reader " + n.addr + " in " + n.room
+	}
+	return "master in " + n.room
 }
 
 // Open makes a Ring. It connects to nothing yet; an error is about the DSNs.
 func Open(p Pair) (*Ring, error) {
-	r := &Ring{name: p.Name, timeout: p.TimeOut}
+	r := &Ring{name: p.Name, timeout: p.TimeOut, readers: map[*node]*readers{}}
 	if r.timeout == 0 {
 		r.timeout = 5 * time.Second
 	}
@@ -52,6 +71,9 @@ func Open(p Pair) (*Ring, error) {
 			return nil, fmt.Errorf("pair %s: master in %s: %w", p.Name, room, err)
 		}
 		r.nodes[i] = n
+		if p.Readers[i] != nil {
+			r.readers[n] = &readers{master: n, list: p.Readers[i]}
+		}
 	}
 	return r, nil
 }
@@ -88,10 +110,15 @@ func openNode(p Pair, i int, timeout time.Duration) (*node, error) {
 	if err != nil {
 		return nil, fmt.Errorf("its DSN can't be used: look at its TLS and collation parameters")
 	}
-	n := &node{pair: p.Name, room: p.Rooms[i], addr: c.Addr, db: sql.OpenDB(connector)}
+	n := &node{pair: p.Name, room: p.Rooms[i], addr: c.Addr, config: c}
+	n.open(connector)
+	return n, nil
+}
+
+func (n *node) open(connector driver.Connector) {
+	n.db = sql.OpenDB(connector)
 	n.db.SetMaxIdleConns(underWay + 3) // the waits of Watch keep theirs
 	n.db.SetConnMaxIdleTime(time.Minute)
-	return n, nil
 }
 
 // Close ends the connections that no request is using.
@@ -100,6 +127,9 @@ func (r *Ring) Close() {
 		if n != nil {
 			_ = n.db.Close() // nothing that was written depends on it
 		}
+	}
+	for _, rs := range r.readers {
+		rs.close()
 	}
 }
 

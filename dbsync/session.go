@@ -24,6 +24,7 @@ type session struct {
 	slice    time.Duration
 	patience time.Duration // how long after its slice an answer may come
 
+	readers     *readers // Y's room's, nil: its master serves its reads
 	forth, back *track
 	mixed       atomic.Bool // events of other servers come to X between its own
 	all         sync.WaitGroup
@@ -83,7 +84,7 @@ func (r *Ring) newSession(ctx context.Context, o WatchOptions, x, y *node) (*ses
 	if err != nil {
 		return nil, err
 	}
-	s := &session{o: o, pair: r.name, x: x, y: y, xID: xs.id(), yID: ys.id(), d: xs.d, slice: sliceOf(o.Every), patience: r.timeout,
+	s := &session{o: o, pair: r.name, x: x, y: y, readers: r.readers[y], xID: xs.id(), yID: ys.id(), d: xs.d, slice: sliceOf(o.Every), patience: r.timeout,
 		forth: newTrack(y.room, o), back: newTrack(x.room, o),
 		onY: waiters{node: y, free: make(chan *sql.Conn, underWay)}, onX: waiters{node: x, free: make(chan *sql.Conn, underWay)}}
 	if err := samePair(xs.version, ys.version); err != nil {
@@ -139,6 +140,9 @@ func (s *session) run(ctx context.Context) error {
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
 	s.fail = fail
+	if s.readers != nil {
+		s.start(ctx, func(ctx context.Context) error { return s.readers.keep(ctx, s.patience) })
+	}
 	s.start(ctx, s.beats)
 	s.start(ctx, s.listen)
 	<-ctx.Done()
@@ -219,8 +223,8 @@ func (s *session) oneBeat(ctx context.Context, conn *sql.Conn, seq int, write be
 		return nil
 	}
 	h.seq = seq
-	s.forth.begin(seq, h.acked)
-	s.start(ctx, func(ctx context.Context) error { return s.follow(ctx, y, x, h) })
+	p := s.invite(ctx, h)
+	s.start(ctx, func(ctx context.Context) error { return s.follow(ctx, y, x, h, p) })
 	return nil
 }
 

@@ -44,8 +44,9 @@ func (t *track) end(seq int, now cutover.T) {
 	delete(t.waiting, seq)
 }
 
-// arrived says that a heartbeat is there, with lag lo..hi; from and at as in Reading, now is when it was learned.
-func (t *track) arrived(seq int, lo, hi, from, at, now cutover.T) {
+// arrived says that a heartbeat is there, and on so many readers, with lag lo..hi; from and at as in Reading, now is when it was
+// learned.
+func (t *track) arrived(seq int, lo, hi, from, at, now cutover.T, readers int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	delete(t.waiting, seq)
@@ -54,7 +55,7 @@ func (t *track) arrived(seq int, lo, hi, from, at, now cutover.T) {
 		return
 	}
 	t.known, t.hi, t.said = seq, seconds(hi), now
-	r := Reading{To: t.to, Lo: seconds(lo), Hi: seconds(hi), From: from, At: at}
+	r := Reading{To: t.to, Lo: seconds(lo), Hi: seconds(hi), From: from, At: at, Readers: readers}
 	if t.passive {
 		r.Hi, r.LowerBound = r.Lo, true
 	}

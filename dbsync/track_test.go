@@ -33,7 +33,7 @@ func TestTrackOldest(t *testing.T) {
 	tr.begin(2, 1200*ms)
 	tr.notYet(2, 1200*ms, 1300*ms, 1300*ms) // not the oldest
 	tr.notYet(1, 1000*ms, 1400*ms, 1400*ms)
-	tr.arrived(1, 490*ms, 510*ms, 1000*ms, 1500*ms, 1500*ms)
+	tr.arrived(1, 490*ms, 510*ms, 1000*ms, 1500*ms, 1500*ms, 0)
 	tr.notYet(2, 1200*ms, 1600*ms, 1600*ms) // 0.4: less than is known
 	tr.notYet(2, 1200*ms, 1800*ms, 1800*ms) // 0.6: news
 	wantSaid(t, said, "cloud: ≥ 0.4000", "cloud: 0.4900–0.5100", "cloud: ≥ 0.6000")
@@ -43,7 +43,7 @@ func TestTrackOldest(t *testing.T) {
 func TestTrackRepeats(t *testing.T) {
 	tr, said := testTrack(false)
 	tr.begin(1, 0)
-	tr.arrived(1, 4990*ms, 5010*ms, 0, 5000*ms, 5000*ms)
+	tr.arrived(1, 4990*ms, 5010*ms, 0, 5000*ms, 5000*ms, 0)
 	tr.begin(2, 5000*ms)
 	tr.notYet(2, 5000*ms, 5500*ms, 5500*ms)
 	tr.notYet(2, 5000*ms, 6000*ms, 6000*ms)
@@ -55,8 +55,8 @@ func TestTrackOrder(t *testing.T) {
 	tr, said := testTrack(false)
 	tr.begin(1, 0)
 	tr.begin(2, 500*ms)
-	tr.arrived(2, 500*ms, 510*ms, 500*ms, 1000*ms, 1000*ms)
-	tr.arrived(1, 1000*ms, 1010*ms, 0, 1000*ms, 1000*ms)
+	tr.arrived(2, 500*ms, 510*ms, 500*ms, 1000*ms, 1000*ms, 0)
+	tr.arrived(1, 1000*ms, 1010*ms, 0, 1000*ms, 1000*ms, 0)
 	tr.notYet(1, 0, 1100*ms, 1100*ms)
 	wantSaid(t, said, "cloud: 0.5000–0.5100")
 }
@@ -64,7 +64,7 @@ func TestTrackOrder(t *testing.T) {
 func TestTrackPassive(t *testing.T) {
 	tr, said := testTrack(true)
 	tr.begin(1, 0)
-	tr.arrived(1, 500*ms, 510*ms, 0, 1000*ms, 1000*ms)
+	tr.arrived(1, 500*ms, 510*ms, 0, 1000*ms, 1000*ms, 0)
 	wantSaid(t, said, "cloud: ≥ 0.5000")
 }
 

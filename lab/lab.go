@@ -20,6 +20,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -35,7 +36,9 @@ const (
 	Cloud = "cloud"
 	Route = "gw"
 	Pair  = "app-db"
-	Key   = "gateway/cloud" // in each room's Consul: the part of its gateway's requests that goes to the cloud, in percent
+	// Readers is a service that nobody has registered: replicas that serve reads, for whoever starts some. roomshift may list it.
+	Readers = "app-db-reader"
+	Key     = "gateway/cloud" // in each room's Consul: the part of its gateway's requests that goes to the cloud, in percent
 )
 
 var rooms = [2]string{Home, Cloud}
@@ -146,7 +149,8 @@ func (l *Lab) startConsuls(ctx context.Context) error {
 		if err := os.MkdirAll(own, 0o700); err != nil {
 			return err
 		}
-		c, err := server.StartConsul(ctx, own, server.ConsulOptions{Datacenter: room, ACL: true, Rules: consul.Policy("roomshift", Key) + strings.Join(consul.UpstreamPolicy(UpstreamName), "\n") + "\n"})
+		rules := consul.Policy("roomshift", Key) + strings.Join(slices.Concat(consul.UpstreamPolicy(UpstreamName), consul.ReadPolicy(Readers)), "\n") + "\n"
+		c, err := server.StartConsul(ctx, own, server.ConsulOptions{Datacenter: room, ACL: true, Rules: rules})
 		if err != nil {
 			return err
 		}

@@ -53,7 +53,13 @@ func policyLines(rooms *runbooks.Rooms, room string) []string {
 		keys = append(keys, spec.Key)
 	}
 	lines := strings.Split(strings.TrimSpace(consul.Policy(rooms.Control.Prefix, keys...)), "\n")
-	return slices.Concat(lines, upstreamPolicy(rooms, room), serviceRights(rooms, room))
+	lines = slices.Concat(lines, upstreamPolicy(rooms, room), serviceRights(rooms, room))
+	for _, l := range readerRights(rooms, room) {
+		if !slices.Contains(lines, l) {
+			lines = append(lines, l)
+		}
+	}
+	return lines
 }
 
 // grantUser stands for the account in statements; where roomshift runs, only its owner knows.

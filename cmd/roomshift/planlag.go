@@ -83,8 +83,19 @@ func lagText(l lagSeen) string {
 	case rd.Idle:
 		return text + "nothing to measure, alive"
 	case rd.Hi-rd.Lo < 0.0005:
-		return text + valueOf(rd.Hi, "duration")
+		return text + valueOf(rd.Hi, "duration") + onReaders(rd.Readers)
 	default:
-		return text + fmt.Sprintf("%s ±%s", valueOf((rd.Lo+rd.Hi)/2, "duration"), valueOf((rd.Hi-rd.Lo)/2, "duration"))
+		return text + fmt.Sprintf("%s ±%s", valueOf((rd.Lo+rd.Hi)/2, "duration"), valueOf((rd.Hi-rd.Lo)/2, "duration")) + onReaders(rd.Readers)
 	}
+}
+
+// onReaders says that a lag is that of replicas, too, which serve reads.
+func onReaders(n int) string {
+	switch n {
+	case 0:
+		return ""
+	case 1:
+		return ", to its reader"
+	}
+	return fmt.Sprintf(", to the last of %d readers", n)
 }

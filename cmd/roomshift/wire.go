@@ -151,6 +151,9 @@ func (r *realRooms) wirePairs() error {
 				return usage("pair %s: master in %s: %w", p.Name, m.Room, err)
 			}
 			pair.TLS[i] = config
+			if pair.Readers[i], err = r.readersOf(p.Name, m); err != nil {
+				return err
+			}
 		}
 		if len(r.missing) > 0 {
 			continue

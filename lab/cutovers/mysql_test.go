@@ -1,10 +1,15 @@
 package cutovers
 
 import (
+	"fmt"
+	"net/http"
+	"net/url"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
+	"roomshift/dbsync"
 	"roomshift/lab"
 )
 
@@ -38,4 +43,61 @@ func TestMySQL(t *testing.T) {
 	s.do(lateToCloud)
 	s.turnsBack(p)
 	s.unharmed()
+}
+
+// TestReadersAreLate: what the cloud's master has in time is of no use to users there while the replica that serves their reads hasn't.
+func TestReadersAreLate(t *testing.T) {
+	s := beginOn(t, mysqlLabs)
+	reader, line, err := s.lab.Ring.Reader(t.Context(), t.TempDir(), lab.Cloud, 11, dbsync.GrantsMySQL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		reader.Close()
+		line.Close()
+	})
+	s.register(reader.Port)
+	file := s.rooms(func(yaml string) string {
+		return strings.Replace(yaml, "cloud: {dsnEnv: LAB_DSN_CLOUD}", "cloud: {dsnEnv: LAB_DSN_CLOUD, readers: {consul: "+lab.Readers+"}}", 1)
+	})
+	book := s.book("10m", few)
+	if out := s.start("check", "--live", "--rooms", file, book).exits(0); !strings.Contains(out, "readers") {
+		t.Errorf("want readers looked at:\n%s", out)
+	}
+	if out := s.start("plan", "--rooms", file, book).exits(0); !strings.Contains(out, "to its reader") {
+		t.Errorf("want the lag to the reader:\n%s", out)
+	}
+	p := s.start("run", "--rooms", file, book)
+	p.await("baking")
+	line.Delay(4*time.Second, 0)
+	p.await("back     to start because lag@cloud")
+	s.isBack()
+	line.Heal()
+	p.exits(3)
+	s.restored()
+	s.unharmed()
+}
+
+// register puts a reader on a port of this machine into the cloud's Consul, until the test ends.
+func (s *scene) register(port int) {
+	s.t.Helper()
+	put := func(path, body string) {
+		s.t.Helper()
+		req, err := http.NewRequest(http.MethodPut, s.lab.Consuls[lab.Cloud].Addr+path, strings.NewReader(body))
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		req.Header.Set("X-Consul-Token", s.lab.Consuls[lab.Cloud].Management)
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		if resp.StatusCode != http.StatusOK {
+			s.t.Fatalf("%s: %s", path, resp.Status)
+		}
+	}
+	id := url.PathEscape(lab.Readers + "-1")
+	put("/v1/agent/service/register", fmt.Sprintf(`{"ID":%q,"Name":%q,"Address":"127.0.0.1","Port":%d}`, id, lab.Readers, port))
+	s.t.Cleanup(func() { put("/v1/agent/service/deregister/"+id, "") })
 }

@@ -34,6 +34,7 @@ type MasterOptions struct {
 	Name   string
 	ID     int
 	Domain int      // gtid_domain_id; MariaDB's only
+	Like   *Master  // another master, whose passwords it has; nil: it has its own
 	Grants []string // statements that give the account roomshift its rights; {user} is replaced
 	Lines  []string // more lines of its my.cnf; they win over ours
 }
@@ -66,6 +67,9 @@ func StartMaster(ctx context.Context, dir string, o MasterOptions) (*Master, err
 	m := &Master{Engine: k.engine, Name: o.Name, ID: o.ID, kind: k, dir: dir, program: program, passwords: map[Account]string{}}
 	for _, a := range []Account{Admin, App, Roomshift, Repl} {
 		m.passwords[a] = rand.Text()
+		if o.Like != nil {
+			m.passwords[a] = o.Like.passwords[a]
+		}
 	}
 	for range portTries {
 		if err = m.first(ctx, template, o); err == nil {

@@ -83,6 +83,25 @@ func (r *Ring) Replicate(ctx context.Context, room string) error {
 	return r.masters[i].exec(ctx, r.masters[i].kind.point(sourceOf{r.into[i].Port(), other.passwords[Repl], r.heartbeat})...)
 }
 
+// Reader starts a replica of a room's master in dir, with its passwords, as one that serves reads; the proxy carries what it receives.
+// id is its server_id. It is fenced, and may not have caught up yet.
+func (r *Ring) Reader(ctx context.Context, dir, room string, id int, grants []string) (*Master, *Proxy, error) {
+	source := r.Master(room)
+	m, err := StartMaster(ctx, dir, MasterOptions{Engine: source.Engine, Name: fmt.Sprintf("reader-%d", id), ID: id, Like: source, Grants: grants})
+	if err != nil {
+		return nil, nil, err
+	}
+	p, err := NewProxy(source.Addr())
+	if err == nil {
+		err = m.exec(ctx, m.kind.point(sourceOf{p.Port(), source.passwords[Repl], r.heartbeat})...)
+	}
+	if err != nil {
+		m.Close()
+		return nil, nil, err
+	}
+	return m, p, nil
+}
+
 // Await waits until both directions run and each master has applied what the other has logged; at most 30 s.
 func (r *Ring) Await(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
