@@ -123,6 +123,10 @@ type dialect struct {
 	// passed reads what came with back: X's state and channels, and whether missed proves something though others write.
 	passed func(pos position, plain bool, tables [][]row) (state string, status []row, proven bool)
 
+	// has asks whether two sets of transactions are applied, where the position that a channel notes lags behind what it has applied (MySQL
+	// with several workers: by replica_checkpoint_period, 300 ms); "": it doesn't.
+	has string
+
 	identity string // the variable that tells two servers apart
 	words    words
 	grants   []string
@@ -177,14 +181,14 @@ func (d *dialect) askStatus(ctx context.Context, conn *sql.Conn) ([]row, error) 
 	return d.channels(tables), nil
 }
 
-// askLog is where a master's binlog ends; ok false: it has none.
-func (d *dialect) askLog(ctx context.Context, conn *sql.Conn) (pos position, ok bool, err error) {
+// askLog is where a master's binlog ends, and of MySQL all transactions up to there; ok false: it has none.
+func (d *dialect) askLog(ctx context.Context, conn *sql.Conn) (pos position, set string, ok bool, err error) {
 	tables, err := askTables(ctx, conn, d.log)
 	if err != nil || len(tables[0]) == 0 {
-		return pos, false, err
+		return pos, "", false, err
 	}
 	pos, err = parsePosition(tables[0][0]["File"], tables[0][0]["Position"])
-	return pos, err == nil, err
+	return pos, tables[0][0]["Executed_Gtid_Set"], err == nil, err
 }
 
 // firstRow is a table's first row, nil if it has none.

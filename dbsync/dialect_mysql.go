@@ -72,6 +72,7 @@ func mysqlWith(f mysqlForms) *dialect {
 			return query + "; SELECT @@global.gtid_executed AS state; " + status, params
 		},
 		passed: mysqlPassed,
+		has:    "SELECT GTID_SUBSET(?, @@global.gtid_executed), GTID_SUBSET(?, @@global.gtid_executed)",
 
 		identity: "server_uuid",
 		words:    f.words,

@@ -40,7 +40,7 @@ func (s *session) listen(ctx context.Context) error {
 			p = pulse{} // heartbeats travel: they say more
 			continue
 		}
-		l, err := s.look(ctx, x, y)
+		l, err := s.look(ctx, x, y, p.pendingSet)
 		if err != nil {
 			return err
 		}
@@ -67,17 +67,20 @@ func (s *session) sayNoBack(ctx context.Context) error {
 // glance is where Y's binlog ends, known at read, and then what X says of its channel, asked at sent.
 type glance struct {
 	pos         position
+	set         string // all transactions of Y up to there, where X can be asked for them
 	read        cutover.T
 	sent, heard cutover.T
 	status      []row
+	// X has applied all of set, or what was pending before, though it may not have noted the position yet.
+	has, hadPending bool
 }
 
-func (s *session) look(ctx context.Context, x, y *sql.Conn) (glance, error) {
+func (s *session) look(ctx context.Context, x, y *sql.Conn, pending string) (glance, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.patience)
 	defer cancel()
 	var l glance
-	pos, ok, err := s.d.askLog(ctx, y)
-	l.pos, l.read = pos, s.now()
+	pos, set, ok, err := s.d.askLog(ctx, y)
+	l.pos, l.set, l.read = pos, set, s.now()
 	if err == nil && !ok {
 		err = noData("the master in %s has no binlog", s.y.room)
 	}
@@ -86,6 +89,9 @@ func (s *session) look(ctx context.Context, x, y *sql.Conn) (glance, error) {
 	}
 	l.sent = s.now()
 	l.status, err = s.d.askStatus(ctx, x)
+	if err == nil && s.d.has != "" {
+		err = x.QueryRowContext(ctx, s.d.has, l.set, pending).Scan(&l.has, &l.hadPending)
+	}
 	l.heard = s.now()
 	return l, s.x.fail(err)
 }
@@ -101,6 +107,8 @@ type pulse struct {
 	endAt     cutover.T
 	pending   position // what X hadn't reached, known at pendingAt
 	pendingAt cutover.T
+	// pendingSet is glance.set of pending.
+	pendingSet string
 }
 
 // hear judges one glance and says what it means.
@@ -122,12 +130,13 @@ func (p *pulse) hear(s *session, l glance) {
 		s.back.unknown(reason(err), l.heard)
 		return
 	}
+	done = p.applied(c, l, done)
 	p.events(done, l)
 	if done.compare(l.pos) < 0 {
 		p.behind(s, done, l)
 		return
 	}
-	p.pending = position{}
+	p.pending, p.pendingSet = position{}, ""
 	p.judge(s, l, c.period())
 }
 
@@ -154,10 +163,25 @@ func (p *pulse) events(done position, l glance) {
 	p.end, p.endAt = l.pos, l.read
 }
 
+// applied is done, or what lies beyond it and is applied though X hasn't noted that yet: all of it has come, and X has all its
+// transactions.
+func (p *pulse) applied(c channel, l glance, done position) position {
+	got, err := c.received()
+	if err != nil {
+		return done
+	}
+	for at, has := range map[position]bool{l.pos: l.has, p.pending: l.hadPending && p.pendingSet != ""} {
+		if has && got.compare(at) >= 0 && at.compare(done) > 0 {
+			done = at
+		}
+	}
+	return done
+}
+
 // behind: X hasn't reached Y's end. That may be a moment's work, or something that is held up.
 func (p *pulse) behind(s *session, done position, l glance) {
 	if p.pending == (position{}) || done.compare(p.pending) >= 0 {
-		p.pending, p.pendingAt = l.pos, l.read
+		p.pending, p.pendingAt, p.pendingSet = l.pos, l.read, l.set
 		return
 	}
 	if s.back.due(l.heard) {

@@ -93,7 +93,16 @@ func testReaders(t *testing.T) {
 	await("known again", with(1, 0, 0.15))
 	near.Kill()
 	await("unknown", unknownFor("no answer", "reader "+near.Addr()+" in cloud"))
-	g.await(t, g.count(), "home", 15*time.Second, "the way back, known all the same", known)
+	n := g.count()
+	for range 5 {
+		g.await(t, g.count(), "home", 15*time.Second, "the way back, known all the same", known)
+	}
+	fresh, _, _ := g.since(n)
+	for _, r := range fresh {
+		if r.To == "cloud" && known(r) {
+			t.Errorf("%s, and its reader is gone", show(r))
+		}
+	}
 	g.end()
 }
 

@@ -89,6 +89,11 @@ func (c channel) executed() (position, error) {
 	return parsePosition(c.row["Relay_Master_Log_File"], c.row["Exec_Master_Log_Pos"])
 }
 
+// received is up to where in the source's binlog everything has come.
+func (c channel) received() (position, error) {
+	return parsePosition(c.row["Master_Log_File"], c.row["Read_Master_Log_Pos"])
+}
+
 // filters is what this channel leaves out, "" nothing.
 func (c channel) filters() string {
 	return nonEmpty(c.row, "Replicate_Do_DB", "Replicate_Ignore_DB", "Replicate_Do_Table", "Replicate_Ignore_Table",
