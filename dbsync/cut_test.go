@@ -46,10 +46,7 @@ func later(at cutover.T) func(Reading) bool {
 
 // TestJumpForth: one direction suddenly lags far more than a sample may be old. The other one isn't lost from sight meanwhile: it has
 // just carried a heartbeat, so it is idle and not unknown.
-func TestJumpForth(t *testing.T) { onBoth(t, testJumpForth) }
-
-func testJumpForth(t *testing.T) {
-	longOnMySQL(t)
+func TestJumpForth(t *testing.T) {
 	g := watched(t)
 	n := g.count()
 	lab.Delay("home", "cloud", 4*time.Second)
@@ -60,10 +57,7 @@ func testJumpForth(t *testing.T) {
 }
 
 // TestJumpBack: the same of the way back. Heartbeats that travel on it for long don't keep younger ones from being followed forth.
-func TestJumpBack(t *testing.T) { onBoth(t, testJumpBack) }
-
-func testJumpBack(t *testing.T) {
-	longOnMySQL(t)
+func TestJumpBack(t *testing.T) {
 	g := watched(t)
 	n := g.count()
 	lab.Delay("cloud", "home", 4*time.Second)
@@ -97,9 +91,7 @@ func (g *readings) inSight(t *testing.T, n int, room cutover.Room, good func(Rea
 }
 
 // TestCutBack: the way back alone is cut. The way forth stays known, however long that lasts.
-func TestCutBack(t *testing.T) { onBoth(t, testCutBack) }
-
-func testCutBack(t *testing.T) {
+func TestCutBack(t *testing.T) {
 	g := watched(t)
 	cut, n := clock(), g.count()
 	lab.Cut("cloud", "home")

@@ -84,3 +84,24 @@ func TestPulseRefuses(t *testing.T) {
 		}
 	}
 }
+
+// TestPulseApplied: what X has applied but not noted yet counts when all of it has come and X has all its transactions, and not before.
+func TestPulseApplied(t *testing.T) {
+	for _, c := range []struct {
+		has      bool
+		received string
+		says     string
+	}{{true, "100", "cloud: idle"}, {false, "100", "cloud: ≥ 0.5000"}, {true, "90", "cloud: ≥ 0.5000"}} {
+		s, said := quietSession()
+		var p pulse
+		for i := range 3 {
+			l := glanceAt(cutover.T(i+1)*500*ms, "80", string(rune('7'+i)))
+			l.set, l.has, l.hadPending = "a:1-9", c.has, c.has
+			l.status[0]["Master_Log_File"], l.status[0]["Read_Master_Log_Pos"] = "bin.000001", c.received
+			p.hear(s, l)
+		}
+		if len(*said) == 0 || (*said)[0] != c.says {
+			t.Errorf("has %v, received up to %s: said %q, want %q", c.has, c.received, *said, c.says)
+		}
+	}
+}

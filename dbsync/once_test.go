@@ -35,7 +35,7 @@ func TestOnceWaits(t *testing.T) {
 		from, to  string
 		delay     time.Duration
 		forth, lo float64 // what is known of the way forth at least, and its lower bound
-	}{{"home", "cloud", 300 * time.Millisecond, 0.3, 0}, {"home", "cloud", 1500 * time.Millisecond, 1.5, 0.8}, {"cloud", "home", 300 * time.Millisecond, 0, 0}} {
+	}{{"home", "cloud", 300 * time.Millisecond, 0.3, 0}, {"home", "cloud", 1500 * time.Millisecond, 1.5, 0.8}, {"cloud", "home", 300 * time.Millisecond, 0, 0}, {"cloud", "home", 1500 * time.Millisecond, 0, 0}} {
 		lab.Delay(link.from, link.to, link.delay)
 		got = nil
 		if err := followOnce(t, s, onX); err != nil {
@@ -55,6 +55,10 @@ func TestOnceWaits(t *testing.T) {
 		}
 	}
 	heal(t)
+	query, params := s.d.only(s, beat{gtid: "aaaaaaaa-0000-11f1-8000-000000000001:1"}, 0)
+	if a, code, _, err := s.wait(t.Context(), onX, query, params); err != nil || code.Int64 != 1 || a.missed != 0 || a.held < cutover.Second*9/10 {
+		t.Errorf("what never comes: %+v, %v, %v; want it missed at the one look, before the wait", a, code, err)
+	}
 }
 
 // followOnce writes one heartbeat and follows it round the ring, on connections of its own.
