@@ -65,6 +65,7 @@ func TestNearestMiss(t *testing.T) {
 		{"of another runbook", []pastRun{other}, ""},
 		{"a quiet one", []pastRun{quiet, other}, `nearest to a limit in the last run: cache@cloud 88.18 % of 90 % (0120-qq, "three percent" rung 1, Wed 27 Jan 10:46:15)`},
 		{"a bad one before", []pastRun{other, quiet, bad}, `nearest to a limit in the last 2 runs: slow@home 600 ms of 400 ms (0121-aa, "three percent" rung 2, Wed 27 Jan 11:`},
+		{"a bad one last", []pastRun{bad, quiet}, `nearest to a limit in the last 2 runs: slow@home 600 ms of 400 ms (0121-aa`},
 		{"long ago", []pastRun{quiet, quiet, quiet, quiet, quiet, quiet, quiet, bad}, `nearest to a limit in the last 7 runs: cache@cloud 88.18 % of 90 % (0120-qq`},
 	} {
 		if got := in(c.runs...); !strings.HasPrefix(got, c.want) || c.want == "" && got != "" {
