@@ -73,7 +73,7 @@ func TestCheckGates(t *testing.T) {
 		{"a short range in a long subquery", runbooks.Gate{RoomNames: inHome, Query: `max_over_time(` + rateOf("all_total", "1s") + `[5m:1s])`}, []string{
 			"✗ gate g home: value looks back 1s in all_total, …", "✓ gate g home: …"}},
 		{"a short window", runbooks.Gate{RoomNames: inHome, Window: time.Second, Query: rateOf("all_total", "$window")}, []string{
-			"✗ gate g home: $window of value is 1s, which is 2.0 intervals of 500ms → write window: 2s", "✓ gate g home: …"}},
+			"✗ gate g home: $window is 1s, which is 2.0 intervals of 500ms → write window: 2s", "✓ gate g home: …"}},
 		{"4 scrapes of all, one of this job", runbooks.Gate{RoomNames: inHome, Query: rateOf("rare_total", "4s")}, []string{
 			"✗ gate g home: value looks back 4s in rare_total, which is 2.0 intervals of 2s → …", "✓ gate g home: …"}},
 		{"a maxAge below the job's interval", runbooks.Gate{RoomNames: inHome, MaxAge: time.Second, Query: `rare_total{room="$room"}`}, []string{

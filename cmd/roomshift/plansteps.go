@@ -41,9 +41,12 @@ func planSteps(w io.Writer, p *cutover.Plan) {
 			if st.Rungs[k].Skip {
 				label += ", already there"
 			}
+			e, moves := est[[2]int{i, k}]
 			cells := make([]string, len(cols))
 			for c := range cols {
-				cells[c] = cols[c].cell(&st.Rungs[k], est[[2]int{i, k}])
+				if cells[c] = "–"; moves || cols[c].always && !st.Rungs[k].Skip {
+					cells[c] = cols[c].cell(&st.Rungs[k], e)
+				}
 			}
 			labels, rows, name = append(labels, label), append(rows, cells), ""
 		}
@@ -60,17 +63,18 @@ func planSteps(w io.Writer, p *cutover.Plan) {
 type planColumn struct {
 	group, head string
 	cell        func(*cutover.RungPlan, cutover.RungEstimate) string
+	always      bool // it needs no estimate: rungs that move no share have it, too
 }
 
 // planColumns are the figures that say something in this plan.
 func planColumns(p *cutover.Plan) []planColumn {
 	cols := []planColumn{
-		{"", "in " + p.To, func(_ *cutover.RungPlan, e cutover.RungEstimate) string { return share(e.Share[p.To]) }},
-		{"", "crossing", func(_ *cutover.RungPlan, e cutover.RungEstimate) string { return share(e.Crossing) }},
+		{"", "in " + p.To, func(_ *cutover.RungPlan, e cutover.RungEstimate) string { return share(e.Share[p.To]) }, false},
+		{"", "crossing", func(_ *cutover.RungPlan, e cutover.RungEstimate) string { return share(e.Crossing) }, false},
 	}
 	load := func(group, head string, of func(cutover.RungEstimate) float64) {
 		if p.Estimates != nil && slices.ContainsFunc(p.Estimates.Rungs, func(e cutover.RungEstimate) bool { return of(e) > 0 }) {
-			cols = append(cols, planColumn{group, head, func(_ *cutover.RungPlan, e cutover.RungEstimate) string { return loadOf(of(e)) + over(of(e), p) }})
+			cols = append(cols, planColumn{group, head, func(_ *cutover.RungPlan, e cutover.RungEstimate) string { return loadOf(of(e)) + over(of(e), p) }, false})
 		}
 	}
 	for _, r := range p.Rooms {
@@ -82,10 +86,10 @@ func planColumns(p *cutover.Plan) []planColumn {
 		load(l.Name, "peak", func(e cutover.RungEstimate) float64 { return e.LinePeak[l.Name] })
 	}
 	return append(cols,
-		planColumn{"back in", "fast", func(_ *cutover.RungPlan, e cutover.RungEstimate) string { return backIn(e.BackFast, e.BackFast) }},
-		planColumn{"back in", "all", func(_ *cutover.RungPlan, e cutover.RungEstimate) string { return backIn(e.BackAll, e.BackAll) }},
-		planColumn{"takes", "ready", func(r *cutover.RungPlan, _ cutover.RungEstimate) string { return short(r.Takes() - r.Bake) }},
-		planColumn{"takes", "bake", func(r *cutover.RungPlan, _ cutover.RungEstimate) string { return backIn(r.Bake, 0) }})
+		planColumn{"back in", "fast", func(_ *cutover.RungPlan, e cutover.RungEstimate) string { return backIn(e.BackFast, e.BackFast) }, false},
+		planColumn{"back in", "all", func(_ *cutover.RungPlan, e cutover.RungEstimate) string { return backIn(e.BackAll, e.BackAll) }, false},
+		planColumn{"takes", "ready", func(r *cutover.RungPlan, _ cutover.RungEstimate) string { return short(r.Takes() - r.Bake) }, true},
+		planColumn{"takes", "bake", func(r *cutover.RungPlan, _ cutover.RungEstimate) string { return backIn(r.Bake, 0) }, true})
 }
 
 // over marks a load past the headroom that the rules leave: LOOK AT says more.
