@@ -212,25 +212,26 @@ func TestRealSeen(t *testing.T) {
 	c, samples := collect(t, m, p)
 	cut := m.now()
 	c.Cut(cut)
-	got := map[int]bool{}
+	got, last := map[int]bool{}, map[int]cutover.Sample{}
 	deadline := m.now() + 20*cutover.Second
-	for len(got) < 3 && m.now() < deadline {
+	for len(got) < 3 && m.now() < deadline { // on a busy machine a scrape is late now and then, and a rate over two of them is off
 		s, ok := within(samples, time.Second)
 		if !ok || s.Unknown != "" || s.From < cut {
 			continue
 		}
-		got[s.Gauge] = true
+		fits := len(s.Counts) == len(want[s.Gauge])
 		for room, rate := range want[s.Gauge] {
-			if math.Abs(s.Counts[room]-rate) > rate*0.15 {
-				t.Errorf("%s: %v, wanted %v", p.Gauges[s.Gauge].Seat, s.Counts, want[s.Gauge])
-			}
+			fits = fits && math.Abs(s.Counts[room]-rate) <= rate*0.15
 		}
-		if len(s.Counts) != len(want[s.Gauge]) {
-			t.Errorf("%s: %v, wanted %v", p.Gauges[s.Gauge].Seat, s.Counts, want[s.Gauge])
+		last[s.Gauge] = s
+		if fits {
+			got[s.Gauge] = true
 		}
 	}
-	if len(got) < 3 {
-		t.Errorf("only %v were seen after the cut", got)
+	for i := range want {
+		if !got[i] {
+			t.Errorf("%s: %v after the cut, wanted %v", p.Gauges[i].Seat, last[i].Counts, want[i])
+		}
 	}
 	rates, err := m.Rates(t.Context(), p.Routes)
 	// A window of 1 m over the few seconds that there are makes rates too low, but all in one proportion.
