@@ -6,6 +6,7 @@ import (
 	"math"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"roomshift/cutover"
 )
@@ -204,7 +205,12 @@ func reportRungs(w io.Writer, t *story) {
 		if r.Took > 0 {
 			took = short(r.Took)
 		}
-		line := fmt.Sprintf(" %s  %s %7s %7s  %-15s", r.Begun.Format("15:04:05"), padded(r.Step+"  "+r.Want, where), share(r.Wanted), share(r.Seen), took+" ("+short(r.Planned)+")")
+		at, label := r.Begun.Format("15:04:05"), r.Step+"  "+r.Want
+		if utf8.RuneCountInString(label) > where { // it stands above its figures
+			flowed(w, 11, " "+at+"  ", label)
+			at, label = "", ""
+		}
+		line := fmt.Sprintf(" %-8s  %s %7s %7s  %-15s", at, padded(label, where), share(r.Wanted), share(r.Seen), took+" ("+short(r.Planned)+")")
 		text := nearest(r)
 		if below && text != "" {
 			line, text = strings.TrimRight(line, " ")+"\n", "           "+text
