@@ -49,7 +49,7 @@ func TestAnswersToldApart(t *testing.T) {
 		atReads bool
 	}{
 		{429, "Your IP is issuing too many concurrent connections", http.Header{"Retry-After": {"7"}}, cutover.Failed, consul.ErrThrottled, 7 * cutover.Second, "too many", true},
-		{429, "rate limit exceeded, try again later or against a different server", nil, cutover.Failed, consul.ErrThrottled, 0, "rate limit", true},
+		{429, "rate limit exceeded, try again later or against a different server", nil, cutover.Failed, consul.ErrThrottled, cutover.Second, "rate limit", true},
 		{503, "rate limit exceeded, try again later", http.Header{"Retry-After": {"2"}}, cutover.Failed, consul.ErrThrottled, 2 * cutover.Second, "rate limit", true},
 		{413, "Transaction contains too many operations (129 > 128)", nil, cutover.Failed, consul.ErrTooLarge, 0, "129", true},
 		{500, "No cluster leader", nil, cutover.Failed, consul.ErrNoLeader, 0, "leader", true},

@@ -90,6 +90,9 @@ func (p *pin) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
+// patience is how long a Consul that throttles is left alone at least: it doesn't say.
+const patience = cutover.Second
+
 // retryAfter reads the header's seconds or date; what isn't there or is past is 0.
 func retryAfter(header string, now time.Time) cutover.T {
 	if n, err := strconv.Atoi(strings.TrimSpace(header)); err == nil {
@@ -121,6 +124,7 @@ func (c *Client) judge(x *exchange, act string, err error) (cutover.What, error)
 	case x.status == http.StatusRequestEntityTooLarge:
 		return wrap(cutover.Failed, ErrTooLarge)
 	case x.status == http.StatusTooManyRequests, x.status == http.StatusServiceUnavailable && strings.Contains(said, "rate limit exceeded"):
+		x.retryAfter = max(x.retryAfter, patience)
 		return wrap(cutover.Failed, ErrThrottled)
 	// Two of Consul's 500s say that nobody was there to take the write; they have no number of their own. Every other 5xx
 	// may hide a write that is under way ("leadership lost while committing log").

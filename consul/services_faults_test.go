@@ -119,6 +119,12 @@ func TestServiceAnswers(t *testing.T) {
 			t.Errorf("case %d: again after %v", i, o.RetryAfter)
 		}
 	}
+	for status, body := range map[int]string{429: "rate limit", 503: "rate limit exceeded for operation"} { // Consul itself names no time
+		proxy.Answer(func(*http.Request) *http.Response { return answer(status, body, nil) })
+		if o := s.Write(within10s(t), f, wave)[0]; o.What != cutover.Failed || !errors.Is(o.Err, consul.ErrThrottled) || o.RetryAfter != cutover.Second {
+			t.Errorf("%d without a time: %v, again after %v: %v; want failed, after 1 s", status, o.What, o.RetryAfter, o.Err)
+		}
+	}
 	if held := listing(t, s); fmt.Sprint(shape(t, s, held, 4000)) != fmt.Sprint(waves) {
 		t.Errorf("something was changed: %v", held)
 	}
