@@ -238,11 +238,17 @@ func (d *dialect) write(value []byte, to state) ([]byte, error) {
 	if in.empty {
 		value = []byte("{}")
 	}
-	for _, m := range []struct{ name, text string }{{"weight", to.weight}, {d.member, to.word}} {
-		in, err = d.read(value)
-		if err != nil {
-			return nil, fmt.Errorf("holds %w", err)
+	stale := in.empty
+	for _, m := range []struct{ name, text, is string }{{"weight", to.weight, in.weight}, {d.member, to.word, in.word}} {
+		if m.text == m.is {
+			continue
 		}
+		if stale {
+			if in, err = d.read(value); err != nil {
+				return nil, fmt.Errorf("holds %w", err)
+			}
+		}
+		stale = true
 		mine := &in.weightAt
 		if m.name == d.member {
 			mine = &in.wordAt

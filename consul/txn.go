@@ -2,12 +2,17 @@ package consul
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/hashicorp/consul/api"
 
 	"roomshift/cutover"
 )
+
+// throttledFor is how long a Consul is left alone that throttles and doesn't say for how long: else it would be asked at once again,
+// until a step has failed too often.
+const throttledFor = cutover.Second
 
 // maxOps is how many operations every Consul takes in a transaction.
 const maxOps = MaxChanges + 1
@@ -20,7 +25,10 @@ func (c *Client) txn(ctx context.Context, act string, ops api.TxnOps) (answer *a
 	ok, answer, _, err = c.api.Txn().Txn(ops, (&api.QueryOptions{}).WithContext(ctx))
 	if err != nil {
 		what, err = c.judge(x, act, err)
-		return nil, false, what, x.retryAfter, err
+		if retry = x.retryAfter; retry == 0 && errors.Is(err, ErrThrottled) { // Consul's own limits don't say how long
+			retry = throttledFor
+		}
+		return nil, false, what, retry, err
 	}
 	return answer, ok, cutover.Done, 0, nil
 }

@@ -128,10 +128,62 @@ func (m *Members) units(held []Held, want Share) ([]int, error) {
 		return m.Scale.Units(m.Rooms, counts, want, m.Fixed*fewest)
 	}
 	units, err := m.Scale.Units(m.Rooms, counts, want, sum)
-	if now := m.uniform(held, want); err == nil && now != nil && m.asGood(counts, want, now, units) {
+	if err != nil {
+		return nil, err
+	}
+	if now := m.uniform(held, want); now != nil && m.asGood(counts, want, now, units) {
 		return now, nil
 	}
-	return units, err
+	return m.goesOn(held, want, counts, sum, units), nil
+}
+
+// goesOn looks whether a shape was written in part: a room that is to get less has its new weight already, and the sum is less by what it
+// lost. Then its weight is kept, and the sum from before, for otherwise every try would write all of it anew. A larger step back to
+// a sum isn't taken: what rises alone rises too far for the instances that do so first.
+func (m *Members) goesOn(held []Held, want Share, counts []int, sum int, units []int) []int {
+	was := liveShare(held)
+	for i, room := range m.Rooms {
+		most := m.mostFrequent(held, room)
+		if want[room] == 0 || want[room] >= was[room] || most == 0 {
+			continue
+		}
+		before := most * counts[i] * Whole / want[room]
+		if before <= sum || before > sum*3/2 {
+			continue
+		}
+		alt, err := m.Scale.Units(m.Rooms, counts, want, before)
+		if err == nil && m.asGood(counts, want, alt, units) && m.changes(held, alt) < m.changes(held, units) {
+			return alt
+		}
+	}
+	return units
+}
+
+// mostFrequent is what most live instances of a room weigh, in units; of two as frequent, the lesser.
+func (m *Members) mostFrequent(held []Held, room Room) int {
+	counts := map[int]int{}
+	for i := range held {
+		if held[i].Room == room && held[i].Live {
+			counts[held[i].Weights[room]/m.Unit]++
+		}
+	}
+	most := 0
+	for n, c := range counts {
+		if best := counts[most]; c > best || c == best && n < most {
+			most = n
+		}
+	}
+	return most
+}
+
+// changes is how many live instances weigh something else.
+func (m *Members) changes(held []Held, units []int) int {
+	n := 0
+	for i := range held {
+		at := m.room(held[i].Room)
+		n += b2i(at >= 0 && held[i].Live && held[i].Weights[held[i].Room]/m.Unit != units[at])
+	}
+	return n
 }
 
 // uniform is the units that every live instance of a room has now, nil if they differ or a room is out that shouldn't be, or isn't that

@@ -184,3 +184,28 @@ func TestMembersNeverEmpty(t *testing.T) {
 		t.Errorf("%v, %v: want the cloud's rise before home's fall", ws, err)
 	}
 }
+
+// TestMembersGoOn: a shape that was written in part is gone on with, wherever it was cut off: what is written already stays, so that a
+// server that throttles isn't sent everything again at each try.
+func TestMembersGoOn(t *testing.T) {
+	m := keptMembers()
+	for _, c := range []struct{ cloud, home, counts, to int }{{0, 100, 20, 500}, {5, 95, 20, 3000}, {30, 70, 40, 5500}} {
+		begin := func() []Held { return weighed(same(c.counts, c.cloud), same(c.counts, c.home)) }
+		want := map[Seat]Share{{Route: "up"}: shareTo(c.to)}
+		waves, err := m.Shape(begin(), want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all := slices.Concat(waves...)
+		for cut := c.counts * 3 / 4; cut < len(all); cut++ {
+			held := begin()
+			for _, ch := range all[:cut] {
+				land(held, ch)
+			}
+			rest, err := m.Shape(held, want)
+			if got := slices.Concat(rest...); err != nil || len(got) != len(all)-cut {
+				t.Errorf("from %d to %d, cut off after %d of %d changes, %d are left: %v", c.cloud*100, c.to, cut, len(all), len(got), err)
+			}
+		}
+	}
+}

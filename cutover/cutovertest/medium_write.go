@@ -98,14 +98,15 @@ func oneForeign(m *mediumTest) {
 	if len(wave) < 2 {
 		m.Fatalf("a wave over %v has one change: want seats whose changes travel together", m.Seats)
 	}
-	k := len(wave) / 2
-	strange := m.changes(1, wave[k].Seat)
-	other := ""
-	for _, c := range slices.Concat(strange...) {
-		if c.Object == wave[k].Object {
-			other = c.After
-		}
+	others := map[string]string{} // a share may leave some objects as they are
+	for _, c := range slices.Concat(m.changes(1)...) {
+		others[c.Object] = c.After
 	}
+	k := len(wave) / 2
+	for i := 0; i < len(wave) && others[wave[k].Object] == ""; i++ {
+		k = (k + 1) % len(wave)
+	}
+	other := others[wave[k].Object]
 	m.Foreign(wave[k].Object, other)
 	ctx, cancel := m.context()
 	defer cancel()
