@@ -252,7 +252,16 @@ func (u *Upstreams) Shape(held []cutover.Held, want map[cutover.Seat]cutover.Sha
 			return nil, fmt.Errorf("key %s isn't one of plane %s", held[i].Object, u.plane)
 		}
 	}
-	m := cutover.Members{Rooms: u.rooms, Scale: cutover.ScaleOf("upstream", ""), Unit: 1, Value: func(h *cutover.Held, units int) string {
+	return u.members().Shape(held, want)
+}
+
+// Fill is cutover.Plane's: the weights of the newer instances of a seat, for going back.
+func (u *Upstreams) Fill(held []cutover.Held, newer func(*cutover.Held) bool, want cutover.Share) map[string]string {
+	return u.members().Fill(held, newer, want)
+}
+
+func (u *Upstreams) members() *cutover.Members {
+	return &cutover.Members{Rooms: u.rooms, Scale: cutover.ScaleOf("upstream", ""), Unit: 1, Value: func(h *cutover.Held, units int) string {
 		d := u.seats[h.Seat].dialect
 		s, err := d.parse(h.Value)
 		if err != nil || !h.Live {
@@ -260,7 +269,6 @@ func (u *Upstreams) Shape(held []cutover.Held, want map[cutover.Seat]cutover.Sha
 		}
 		return d.text(d.set(s, units))
 	}}
-	return m.Shape(held, want)
 }
 
 // Write sends one transaction: check-session on the lock, then a compare-and-set for each key: see NumberKeys.Write, whose words are

@@ -177,7 +177,7 @@ func (u *upstreamBench) shift(b *testing.B) time.Duration {
 		b.Fatal(l.Problems, err)
 	}
 	clk := newClock()
-	r, err := wire(l, clk)
+	r, err := wire(l, clk, nil)
 	if err != nil {
 		b.Fatal(err)
 	}
