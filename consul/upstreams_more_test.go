@@ -187,3 +187,32 @@ func TestUpstreamPolicy(t *testing.T) {
 		}
 	}
 }
+
+// TestUpstreamFill: a plane of upstreams gives the newer instances of a room the weight at which the share is what it was, while those
+// that were there keep theirs.
+func TestUpstreamFill(t *testing.T) {
+	ups, seat, prefix := oneUpstream(t, consul.Upsync, map[string]string{"10.1.0.1:80": `{"weight":97}`, "10.1.0.2:80": `{"weight":97}`,
+		"10.2.0.1:80": `{"weight":6}`, "10.2.0.2:80": `{"weight":1}`, "10.2.0.3:80": `{"weight":1}`})
+	held, err := ups.Read(within10s(t), ups.Seats())
+	if err != nil {
+		t.Fatal(err)
+	}
+	pl := client(t, "", nil).Plane("up", "home", "home", ups)
+	if pl.Fill == nil {
+		t.Fatal("the plane doesn't weigh newer instances")
+	}
+	values := pl.Fill(held, func(h *cutover.Held) bool { return strings.HasPrefix(h.Object, prefix+"10.2.") && h.Value == "1" }, shareTo(1000))
+	if len(values) != 2 {
+		t.Fatalf("%v, want the two newer ones", values)
+	}
+	for i := range held {
+		if v, ok := values[held[i].Object]; ok {
+			if held[i].Weights, err = ups.Weigh(held[i], v); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if got := cutover.SeatShares(held)[seat]["cloud"]; got < 900 || got > 1100 {
+		t.Errorf("%v make %d basis points, want 1000", values, got)
+	}
+}
