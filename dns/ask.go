@@ -204,7 +204,7 @@ func (a *Asker) query(ctx context.Context, server, name string, network netip.Pr
 
 // Authorities are the name servers of a name's zone as the provider tells them, as host:port, resolved on this machine.
 func (c *Client) Authorities(ctx context.Context, name string) ([]string, error) {
-	w, err := c.take(ctx)
+	w, err := c.take(ctx, c.reads)
 	if err != nil {
 		return nil, err
 	}
@@ -233,7 +233,7 @@ func (c *Client) Authorities(ctx context.Context, name string) ([]string, error)
 
 // MinTTL is the lowest TTL, in seconds, that the edition of a name's zone takes.
 func (c *Client) MinTTL(ctx context.Context, name string) (int64, error) {
-	w, err := c.take(ctx)
+	w, err := c.take(ctx, c.reads)
 	if err != nil {
 		return 0, err
 	}

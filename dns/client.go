@@ -39,16 +39,16 @@ type Config struct {
 // DefaultEndpoint is where Alibaba answers.
 const DefaultEndpoint = "https://alidns.aliyuncs.com"
 
-// Limits of one request of a plane: each change is a call of the API, or two where a record is switched on or off, and Alibaba asks for
-// at most some ten weights a second (its page doesn't list this call). A gateway there keeps a request for seconds; Lateness is that and
-// some more.
+// Limits of one request of a plane: each change is a call of the API. Alibaba's page doesn't list how often weights may be set, so ten a
+// second at most are. A gateway there keeps a request for seconds; Lateness is that and some more.
 const (
-	MaxChanges = 4
-	PerSecond  = 2.5
+	MaxChanges = 2
+	PerSecond  = 5
 	Lateness   = 10 * cutover.Second
 )
 
-// workers is how many requests go at once: those of a plane of weights and one of TTLs.
+// workers is how many writes go at once, those of a plane of weights and one of TTLs, and how many names are listed at once. Writes have
+// their own: listings that hang keep nobody from going back.
 const workers = 8
 
 // Client is one account. It has no state but its connections and may be used by many goroutines.
@@ -58,7 +58,8 @@ type Client struct {
 	account   Account
 	note      func(string)
 	transport *http.Transport
-	free      chan *worker // the SDK's clients may not be shared: one for each request at a time
+	reads     chan *worker // the SDK's clients may not be shared: one for each request at a time
+	writes    chan *worker
 }
 
 // New makes a client; no request is sent. Errors name what is wrong, never a secret.
@@ -87,18 +88,21 @@ func New(c Config) (*Client, error) {
 		return nil, fmt.Errorf("%s: %w", c.Name, err)
 	}
 	// As net/http's default, without its proxy from the environment.
-	own := &Client{name: c.Name, timeOut: c.TimeOut, account: c.Account, note: c.Note, free: make(chan *worker, workers),
-		transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, MaxIdleConnsPerHost: workers,
+	own := &Client{name: c.Name, timeOut: c.TimeOut, account: c.Account, note: c.Note, reads: make(chan *worker, workers), writes: make(chan *worker, workers),
+		transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, MaxIdleConnsPerHost: 2 * workers,
 			IdleConnTimeout: 90 * time.Second, TLSHandshakeTimeout: c.TimeOut}}
 	if own.note == nil {
 		own.note = func(string) {}
 	}
-	for range workers { // one after the other: making two at once is a race in the SDK
-		w, err := newWorker(own, endpoint)
-		if err != nil {
-			return nil, own.clean(fmt.Errorf("%s: %w", c.Name, err))
+	for _, pool := range []chan *worker{own.reads, own.writes} {
+		for range workers { // one after the other: making two at once is a race in the SDK
+			w, err := newWorker(own, endpoint)
+			if err != nil {
+				return nil, own.clean(fmt.Errorf("%s: %w", c.Name, err))
+			}
+			w.home = pool
+			pool <- w
 		}
-		own.free <- w
 	}
 	return own, nil
 }

@@ -328,3 +328,50 @@ func TestNotReadBack(t *testing.T) {
 		t.Errorf("%v: %v", o.What, o.Err)
 	}
 }
+
+// TestSetAlready: somebody set the same between reading and writing. The provider calls that a duplicate; it holds what is wanted.
+func TestSetAlready(t *testing.T) {
+	l := newLab(t, alidnstest.Options{})
+	ttls := l.ttls()
+	c := l.changeOf(ttls, wwwDefault, homeWWW+"/ttl", "60")
+	l.server.Fault(alidnstest.Fault{Action: "write", Times: 1, Kind: alidnstest.Meanwhile, Do: func() {
+		l.change(homeWWW, func(r *alidnstest.Record) { r.TTL = 60 })
+	}})
+	if o := ttls.Write(within(t), cutover.Fence{}, []cutover.Change{c})[0]; o.What != cutover.Done || l.server.Writes() != 1 {
+		t.Errorf("%v after %d writes: %v", o.What, l.server.Writes(), o.Err)
+	}
+}
+
+// TestHangingListingsHoldUpNoWrite: however many listings hang, a write goes at once.
+func TestHangingListingsHoldUpNoWrite(t *testing.T) {
+	l := newLab(t, alidnstest.Options{})
+	w := l.weights()
+	c := l.changeOf(w, wwwDefault, homeWWW, "90")
+	const listings = 20
+	l.server.Fault(alidnstest.Fault{Action: "DescribeSubDomainRecords", Kind: alidnstest.Hang, Times: 8})
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	done := make(chan struct{}, listings)
+	asked := l.server.Calls("DescribeSubDomainRecords")
+	for range listings {
+		go func() {
+			_, _ = w.Read(ctx, []cutover.Seat{wwwDefault}) // it hangs, or waits for one that does
+			done <- struct{}{}
+		}()
+	}
+	for deadline := time.Now().Add(10 * time.Second); l.server.Calls("DescribeSubDomainRecords") < asked+8; <-time.After(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the listings don't come")
+		}
+	}
+	if o := w.Write(within(t), cutover.Fence{}, []cutover.Change{c})[0]; o.What != cutover.Done {
+		t.Errorf("%v: %v", o.What, o.Err)
+	}
+	if len(done) > 0 {
+		t.Error("a listing came back before the write: nothing was shown")
+	}
+	cancel()
+	for range listings {
+		<-done
+	}
+}

@@ -216,13 +216,20 @@ func underTest(t *testing.T, plane string, aspect cutover.Aspect, values []strin
 	l := newLab(t, alidnstest.Options{})
 	proxy := cutovertest.NewProxy(t, l.server.Addr())
 	proxy.Only(isWrite)
+	seats, all := []cutover.Seat{apiDefault, wwwTelecom}, wwwAndAPI
+	if aspect == cutover.TTL { // one record each, so that two seats' changes are one request
+		seats, all = []cutover.Seat{{Route: "duo", At: "default"}, {Route: "solo", At: "default"}}, nil
+		for _, s := range seats {
+			l.server.Add(alidnstest.Record{Zone: "example.com", RR: s.Route, Type: "A", Value: "203.0.113.10"})
+			all = append(all, dns.Name{Route: s.Route, Name: s.Route + ".example.com", Lines: []string{"default"}})
+		}
+	}
 	c := l.clientOf("http://"+proxy.Addr(), nil)
-	weights, ttls := c.Weights(plane, wwwAndAPI, rooms), c.TTLs(plane, wwwAndAPI)
+	weights := c.Weights(plane, all, rooms)
 	var m cutover.Medium = weights
 	if aspect == cutover.TTL {
-		m = ttls
+		m = c.TTLs(plane, all)
 	}
-	seats := []cutover.Seat{apiDefault, wwwTelecom}
 	u := cutovertest.MediumUnderTest{Medium: m, Plane: c.Plane(m, aspect, plane, "consul.home", weights.Seats(), cutover.Minute), Seats: seats,
 		Rooms: [2]cutover.Room{"home", "cloud"}, Inexpressible: 30, Values: values, Secrets: secrets,
 		Foreign: func(object, value string) {
@@ -264,10 +271,7 @@ func underTest(t *testing.T, plane string, aspect cutover.Aspect, values []strin
 		},
 		Wire: proxy.Wire(),
 	}
-	u.Wire.PerWrite = 4 // a call of the API for each change: both seats' records, of which a TTL has two each
-	if values == nil {
-		u.Wire.PerWrite = 2
-	}
+	u.Wire.PerWrite = 2 // a call of the API for each change: one of each seat
 	return u
 }
 

@@ -166,7 +166,7 @@ func (n *names) lists(ctx context.Context, seats []cutover.Seat) (map[string]*li
 }
 
 func (c *Client) listOne(ctx context.Context, name string) (*listing, error) {
-	w, err := c.take(ctx)
+	w, err := c.take(ctx, c.reads)
 	if err != nil {
 		return nil, fmt.Errorf("list the records of %s at %s: %w", name, c.name, err)
 	}

@@ -47,6 +47,7 @@ type worker struct {
 	client *Client
 	pin    *pin
 	sdk    *alidns.Client
+	home   chan *worker // where it waits for the next request
 }
 
 var _ api = (*worker)(nil)
@@ -71,20 +72,20 @@ func newWorker(c *Client, endpoint *url.URL) (*worker, error) {
 	return w, nil
 }
 
-// take waits for a worker.
-func (c *Client) take(ctx context.Context) (*worker, error) {
+// take waits for a worker of a pool.
+func (c *Client) take(ctx context.Context, pool chan *worker) (*worker, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	select {
-	case w := <-c.free:
+	case w := <-pool:
 		return w, nil
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
 }
 
-func (c *Client) give(w *worker) { c.free <- w }
+func (c *Client) give(w *worker) { w.home <- w }
 
 // call makes one call of the API, within ctx and the call's own limit. An answer that the SDK chokes on is unknown.
 func (w *worker) call(ctx context.Context, act string, do func() error) (err error) {

@@ -254,6 +254,9 @@ func TestAnswersFollow(t *testing.T) {
 	for _, x := range ask(400) {
 		by[x.Line+x.Server] = x.Shares["cloud"].Seen
 	}
+	if len(by) != 4 {
+		t.Errorf("%d of two servers on two lines were asked: %v", len(by), by)
+	}
 	if fresh, stale := by["default"+a.Servers[0]], by["default"+a.Servers[1]]; fresh < 0.8 || stale > 0.5 {
 		t.Errorf("one that is behind answers %.2f, the other %.2f", stale, fresh)
 	}

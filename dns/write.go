@@ -26,7 +26,7 @@ func (n *names) write(ctx context.Context, changes []cutover.Change, rules rules
 	if err := w.check(); err != nil {
 		return w.all(err)
 	}
-	worker, err := n.client.take(ctx)
+	worker, err := n.client.take(ctx, n.client.writes)
 	if err != nil {
 		return w.all(fmt.Errorf("not sent: %w", err))
 	}

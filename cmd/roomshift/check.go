@@ -252,9 +252,9 @@ func grouped(f finding) (group, text string) {
 	case kind == "gate":
 		return "gates", at + " " + value
 	case kind == "observe":
-		return "observe", at + " " + f.Seen
-	case kind == "prometheus":
-		return "prometheus", strings.TrimPrefix(name, "of ") + " " + f.Seen
+		return kind, at + " " + f.Seen
+	case kind == "prometheus", kind == "lines", kind == "answers":
+		return kind, strings.TrimPrefix(name, "of ") + " " + f.Seen
 	case kind == "probe":
 		return "probe", f.Room + " " + f.Seen
 	case strings.HasSuffix(kind, ":") && (name == "writer" || name == "engines"):

@@ -162,9 +162,14 @@ func (s *session) run(ctx context.Context) error {
 	show := newShow(s.io, s.start.Run, s.json)
 	show.lines.plan = s.was
 	w.Show = show
-	s.rooms.onNote(func(text string) { show.Event(cutover.Shown{Note: text}) })
+	note := func(text string) { show.Event(cutover.Shown{Note: text}) }
+	s.rooms.onNote(note)
 	live, stop := context.WithCancel(ctx)
-	watched := make(chan struct{})
+	watched, answers := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(answers)
+		s.rooms.tellAnswers(live, note)
+	}()
 	go func() {
 		defer close(watched)
 		attend(live, s.io, ops, show)
@@ -172,6 +177,7 @@ func (s *session) run(ctx context.Context) error {
 	res, err := cutover.Run(ctx, w, s.start)
 	stop()
 	<-watched
+	<-answers
 	if err != nil {
 		return fmt.Errorf("run %s stands as its journal says (%s): %w", s.start.Run, s.dir, err)
 	}

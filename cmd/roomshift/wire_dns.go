@@ -2,12 +2,10 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/netip"
 	"os"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -29,7 +27,8 @@ type alidnsNames struct {
 	weights *dns.Weights
 	all     []dns.Name
 	asker   dns.Asker
-	servers []string // as rooms.yaml has them; nil: the zone's own
+	wrote   chan struct{} // holds one token when weights were written
+	servers []string      // as rooms.yaml has them; nil: the zone's own
 
 	mu   sync.Mutex
 	tell func(text string) // what else changed at the provider
@@ -71,7 +70,7 @@ func (r *realRooms) wireNames() error {
 	if err != nil {
 		return usage("alidns: %w", err)
 	}
-	n := &alidnsNames{servers: reached.NameServers, asker: dns.Asker{Networks: reached.Networks, Rooms: roomNets(r.l.Rooms)}}
+	n := &alidnsNames{wrote: make(chan struct{}, 1), servers: reached.NameServers, asker: dns.Asker{Networks: reached.Networks, Rooms: roomNets(r.l.Rooms)}}
 	n.client, err = dns.New(dns.Config{Name: alidnsPlane, Endpoint: reached.Addr, CAFile: reached.CAFile, Account: account, Note: n.note})
 	if err != nil {
 		return usage("%w", err)
@@ -85,7 +84,7 @@ func (r *realRooms) wireNames() error {
 	n.weights = n.client.Weights(alidnsPlane, n.all, n.asker.Rooms)
 	ttls := n.client.TTLs(alidnsTTLPlane, n.all)
 	r.world.Planes = append(r.world.Planes,
-		n.client.Plane(n.weights, cutover.Split, alidnsPlane, place, n.weights.Seats(), shows),
+		n.client.Plane(&toldWeights{n.weights, n.wrote}, cutover.Split, alidnsPlane, place, n.weights.Seats(), shows),
 		n.client.Plane(ttls, cutover.TTL, alidnsTTLPlane, place, ttls.Seats(), shows))
 	return nil
 }
@@ -227,144 +226,6 @@ func roomNets(rooms *runbooks.Rooms) []dns.RoomNets {
 		out = append(out, nets)
 	}
 	return out
-}
-
-// nameFindings is what check --live finds of names: lines that no route covers, and what their authorities really answer.
-func (r *realRooms) nameFindings(ctx context.Context) []finding {
-	if r.names == nil {
-		return nil
-	}
-	n := r.names
-	var fs []finding
-	for _, x := range n.all {
-		fs = append(fs, n.covered(ctx, x)...)
-	}
-	fs = append(fs, r.ttlFindings(ctx)...)
-	held, err := n.weights.Read(ctx, n.weights.Seats())
-	if err != nil {
-		return fs // said as a seat's already
-	}
-	shares := cutover.SeatShares(held)
-	for _, x := range n.all {
-		fs = append(fs, n.answered(ctx, x, shares)...)
-	}
-	return fs
-}
-
-// covered tells whether every line that the provider holds of a name is one of the route's.
-func (n *alidnsNames) covered(ctx context.Context, x dns.Name) []finding {
-	found, err := n.client.Look(ctx, []string{x.Name})
-	if err != nil {
-		return []finding{{Check: "lines of " + x.Name, Seen: err.Error(), Want: "the name's records can be listed", Do: "mend the account or its rights", Grant: n.grant(err)}}
-	}
-	var other []string
-	lines := found[strings.ToLower(x.Name)].Lines
-	for _, line := range lines {
-		if !slices.Contains(x.Lines, line) {
-			other = append(other, line)
-		}
-	}
-	if len(other) > 0 {
-		return []finding{{Check: "lines of " + x.Name, Seen: "the provider also holds " + strings.Join(other, ", "), Want: "every line is one of the route's",
-			Do: "write lines: all, or add them: users of a line that isn't covered don't move"}}
-	}
-	return []finding{{Check: "lines of " + x.Name, Seen: strings.Join(lines, " "), OK: true}}
-}
-
-// grant is what the account needs, where that is what lacks.
-func (n *alidnsNames) grant(err error) []string {
-	if !errors.Is(err, dns.ErrForbidden) {
-		return nil
-	}
-	return strings.Split(dns.Policy(), "\n")
-}
-
-// ttlFindings tells whether the zones take the TTLs that the runbook sets.
-func (r *realRooms) ttlFindings(ctx context.Context) []finding {
-	var fs []finding
-	floor := map[string]int64{}
-	for i := range r.l.Book.Steps {
-		for _, t := range r.l.Book.Steps[i].TTL {
-			for _, route := range r.routesOf(t.Name) {
-				k := slices.IndexFunc(r.names.all, func(x dns.Name) bool { return x.Route == route })
-				if k < 0 {
-					continue
-				}
-				name := r.names.all[k].Name
-				if _, known := floor[name]; !known {
-					low, err := r.names.client.MinTTL(ctx, name)
-					if err != nil {
-						fs = append(fs, finding{Check: "ttl of " + name, Seen: err.Error(), Want: "the zone's edition is known", Do: "give the account the right", Grant: r.names.grant(err)})
-					}
-					floor[name] = low
-				}
-				if want := int64(t.TTL / time.Second); want < floor[name] {
-					fs = append(fs, finding{Check: "ttl of " + name, Seen: fmt.Sprintf("its zone's edition takes %d s and more", floor[name]),
-						Want: fmt.Sprintf("%d s, as line %d of the runbook sets", want, t.Line), Do: "write a longer TTL, or take another edition"})
-				}
-			}
-		}
-	}
-	return fs
-}
-
-// answered asks every authority of a name on each line. What is said is what is set there, not where users are.
-func (n *alidnsNames) answered(ctx context.Context, x dns.Name, set map[cutover.Seat]cutover.Share) []finding {
-	asker := n.asker
-	asker.Servers = n.servers
-	if asker.Servers == nil {
-		var err error
-		if asker.Servers, err = n.client.Authorities(ctx, x.Name); err != nil {
-			return []finding{{Check: "answers of " + x.Name, Seen: err.Error(), Want: "its authorities are known", Do: "give the account the right, or name them: providers: {alidns: {nameServers: [HOST:PORT]}}", Grant: n.grant(err)}}
-		}
-	}
-	most := 0.5
-	var fs []finding
-	for _, a := range asker.Ask(ctx, x.Name, askable(asker, x.Lines), dns.Queries(most, 0.02)) {
-		f := finding{Check: "answers of " + x.Name + " on " + a.Line + " by " + a.Server}
-		share := set[cutover.Seat{Route: x.Route, At: a.Line}]
-		var seen []string
-		f.OK = a.Err == nil && len(a.Strange) == 0
-		for _, room := range asker.Rooms {
-			i, want := a.Shares[room.Room], float64(share[room.Room])/cutover.Whole
-			seen = append(seen, fmt.Sprintf("%s %.1f %% (%.1f–%.1f)", room.Room, 100*i.Seen, 100*i.Lo, 100*i.Hi))
-			f.OK = f.OK && want >= i.Lo-answersWithin && want <= i.Hi+answersWithin
-		}
-		f.Seen = fmt.Sprintf("%s of %d answers", strings.Join(seen, ", "), a.Answers)
-		if len(a.Strange) > 0 {
-			f.Seen += ", and the addresses of no room " + strings.Join(a.Strange, " ")
-		}
-		if a.Err != nil {
-			f.Seen = a.Err.Error()
-		}
-		if !f.OK {
-			f.Want, f.Do = "what is set: "+wholeShare(asker.Rooms, share), "wait until every authority serves it, or see what stands before them"
-		}
-		fs = append(fs, f)
-	}
-	return fs
-}
-
-// answersWithin is how far a share may be from the interval of what is answered: a point.
-const answersWithin = 0.01
-
-// askable are the lines on which this machine can ask: those with a network, and without any the default line, as its own.
-func askable(a dns.Asker, lines []string) []string {
-	var out []string
-	for _, line := range lines {
-		if _, ok := a.Networks[line]; ok || line == "default" {
-			out = append(out, line)
-		}
-	}
-	return out
-}
-
-func wholeShare(rooms []dns.RoomNets, s cutover.Share) string {
-	var parts []string
-	for _, r := range rooms {
-		parts = append(parts, fmt.Sprintf("%s %.1f %%", r.Room, float64(s[r.Room])/100))
-	}
-	return strings.Join(parts, ", ")
 }
 
 // alidnsAccount is what the AccessKey's owner needs, if a route's name is at Alibaba Cloud DNS. Which zone a name lies in, only the provider

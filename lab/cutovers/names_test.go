@@ -28,13 +28,16 @@ type naming struct {
 	before []alidnstest.Record
 }
 
+// lateBy is how long after its client gave up a held request of the API lands.
+const lateBy = 4 * time.Second
+
 var telecom = netip.MustParsePrefix("10.9.0.0/16")
 
 func beginNames(t *testing.T) *naming {
 	t.Helper()
 	s := &naming{scene: begin(t)}
 	var err error
-	if s.api, err = alidnstest.New(alidnstest.Options{Lines: map[string][]netip.Prefix{"telecom": {telecom}}}); err != nil {
+	if s.api, err = alidnstest.New(alidnstest.Options{Late: lateBy, Lines: map[string][]netip.Prefix{"telecom": {telecom}}}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.api.Close)
@@ -115,10 +118,10 @@ func (s *naming) answersAre(percent float64) {
 // every authority, and back to the start every byte of each record is what it was.
 func TestNamesGoAndComeBack(t *testing.T) {
 	s := beginNames(t)
-	book := s.book("1s", follow)
+	book := s.book("1s", strings.Replace(follow, "30%]}}", "30%]}}\n    bake: 5s", 1)) // long enough that its authorities are asked
 	p := s.start("check", "--live", "--rooms", s.file, book)
 	p.exits(0)
-	p.says("www@default: www@default/203.0.113.10 = 100", "lines of www.example.test")
+	p.says("www.example.test default telecom", "www.example.test on telecom by "+s.api.NameServers()[1]+" home 100.0 %")
 	s.start("plan", "--rooms", s.file, book).exits(0)
 	dry := s.start("run", "--dry-run", "--rooms", s.file, book)
 	dry.exits(7)
@@ -131,6 +134,7 @@ func TestNamesGoAndComeBack(t *testing.T) {
 	if a, b := dry.writes(), real.writes(); !slices.Equal(a, b) || len(a) == 0 {
 		t.Errorf("the dry run told\n%s\nthe run\n%s", strings.Join(a, "\n"), strings.Join(b, "\n"))
 	}
+	real.says("answers of www.example.test on telecom by " + s.api.NameServers()[1] + ": set, not seen: home ")
 	s.answersAre(30)
 	for _, r := range s.api.Records() {
 		if r.TTL != 2 {
@@ -168,4 +172,58 @@ func TestALineThatIsNotCovered(t *testing.T) {
 	if n := s.api.Writes(); n != 0 {
 		t.Errorf("%d writes", n)
 	}
+}
+
+// TestNamesComeHomeWithoutTheProvider: a run that rests is told to go back while the provider hangs: it begins, says what it waits for, and
+// ends when the provider answers again, with every record as it was.
+func TestNamesComeHomeWithoutTheProvider(t *testing.T) {
+	s := beginNames(t)
+	s.start("run", "--rooms", s.file, s.book("1s", follow)).exits(7)
+	s.api.Fault(alidnstest.Fault{Kind: alidnstest.Hang})
+	p := s.start("back", "--to", "start")
+	p.await("back     to start")
+	s.api.Heal()
+	p.exits(3)
+	s.isBack()
+}
+
+// TestSomebodyElsesWeight: a record that somebody else sets while the name bakes is theirs: told, left alone on the way back, and all others
+// are what they were.
+func TestSomebodyElsesWeight(t *testing.T) {
+	s := beginNames(t)
+	p := s.start("run", "--rooms", s.file, s.book("1s", strings.Replace(follow, "[5%, 30%]}}", "[5%]}}\n    bake: 10m", 1)))
+	p.await(`"names" baking`)
+	theirs := s.api.Records()[0]
+	if err := s.api.Change(theirs.ID, func(r *alidnstest.Record) { r.Weight = 55 }); err != nil {
+		t.Fatal(err)
+	}
+	s.start("back", "--to", "start").exits(0)
+	p.exits(4)
+	p.says("www@default/203.0.113.10", "55")
+	for i, r := range s.api.Records() {
+		if r.ID == theirs.ID {
+			r.Weight = 100
+		}
+		if r != s.before[i] && r.ID != theirs.ID {
+			t.Errorf("%+v was %+v", r, s.before[i])
+		}
+	}
+	if r, _ := s.api.Record(theirs.ID); r.Weight != 55 {
+		t.Errorf("theirs is %d", r.Weight)
+	}
+}
+
+// TestALateWriteOfANameIsUndone: a weight that roomshift gave up on lands seconds later, while the run goes back, in whichever of its two
+// states the record is then: when it is over, every record is what it was.
+func TestALateWriteOfANameIsUndone(t *testing.T) {
+	s := beginNames(t)
+	s.api.Fault(alidnstest.Fault{Action: "UpdateDNSSLBWeight", Skip: 2, Times: 1, Kind: alidnstest.Late}) // the first that raises the cloud
+	p := s.start("run", "--rooms", s.file, s.book("1s", strings.Replace(follow, "[5%, 30%]}}", "[5%]}}\n    bake: 10m", 1)))
+	s.eventually("a write is held", func() bool { return s.api.HeldNow() == 1 })
+	s.start("back", "--to", "start").exits(0)
+	p.exits(3)
+	if n := s.api.HeldNow(); n != 0 {
+		t.Errorf("%d writes are held yet: the run didn't wait for them", n)
+	}
+	s.isBack()
 }
