@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"roomshift/cutover"
 	"roomshift/cutover/sim"
@@ -160,5 +161,37 @@ func TestRetryAfterIsWaited(t *testing.T) {
 		if out.Exit != c.exit || len(out.Progress.Asked) > 0 {
 			t.Errorf("exit %d (%s), asks %v; want %d", out.Exit, out.Why, out.Progress.Asked, c.exit)
 		}
+	}
+}
+
+// TestThrottlingIsNoFailure: a server that refuses some request of every try for being asked too fast is asked more slowly, however often; the
+// rung isn't counted as failed, and nobody is asked.
+func TestThrottlingIsNoFailure(t *testing.T) {
+	path := wideBook(t)
+	o := sim.Options{Seed: 1, Limits: oneByOne, Instances: map[string]int{"search": 60}}
+	quiet, _ := playSim(t, path, o)
+	first := func(v *travel) bool { return v.intent.Step == 1 }
+	undisturbed := travels(quiet)
+	began := undisturbed[slices.IndexFunc(undisturbed, first)].decided
+	var faults []string
+	for i := range 100 { // for a tenth of each second it takes some
+		at := began + 100*cutover.Millisecond + cutover.T(i)*cutover.Second
+		faults = append(faults, fmt.Sprintf("throttle writes 900ms at %s in home/services", at.Duration()))
+	}
+	s, out := playSim(t, path, o, faults...)
+	refused := map[string]bool{} // by second: that many tries of the rung had one
+	for _, h := range s.Timeline() {
+		if r := h.Record; r != nil && r.Failed != nil && strings.Contains(r.Failed.Error, "429") {
+			refused[h.At.Truncate(time.Second).String()] = true
+		}
+		if r := h.Record; r != nil && r.Asked != nil {
+			t.Errorf("it asks: %s", r.Asked.Text)
+		}
+	}
+	if len(refused) < 4 {
+		t.Errorf("refused in %v: too few to test", refused)
+	}
+	if out.Exit != cutover.ExitDone {
+		t.Errorf("exit %d (%s); want 0", out.Exit, out.Why)
 	}
 }

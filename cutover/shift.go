@@ -322,6 +322,7 @@ func (e *engine) rungOutcome(i int, o Outcome) {
 		return // it will be looked up
 	case Failed:
 		s.failed = true
+		s.refused = s.refused || o.RetryAfter == 0
 		if o.Err != nil {
 			s.text = o.Err.Error()
 		}
@@ -334,6 +335,9 @@ func (e *engine) rungOutcome(i int, o Outcome) {
 	switch {
 	case s.foreign: // listed again, so that the question names all of it
 		s.restart(0)
+	case s.failed && !s.refused: // the server only wants to be asked more slowly: that is no failure, however often
+		s.restart(e.now + Second)
+		s.why = s.text
 	case s.failed:
 		e.rungFailed(i, s.text)
 	default:
