@@ -193,6 +193,22 @@ func TestAPersonsBackAnswersCauses(t *testing.T) {
 	}
 }
 
+// TestBackGoesOnInSpiteOfWhatItAnswers: the room that lost its traffic is sick and the run frozen. Who says back knows that: it is paced,
+// as that room is cold by then, and no rung waits for errors to end that never do. They are why it isn't verified.
+func TestBackGoesOnInSpiteOfWhatItAnswers(t *testing.T) {
+	st := newStage(t, "spring-festival-back")
+	at := stepMoment(t, st, namesBack, 0, cutover.StepBaking) + 9*time.Minute
+	_, out := st.play(t, sim.Options{Seed: 1, Commands: newCase(at+28*time.Minute, "start").commands}, fmt.Sprintf("errors cloud 20%% at %s", at))
+	l := readLedger(t, out)
+	paced := 0
+	for i := range out.Records {
+		paced += b2i(intends(cutover.Pace)(&out.Records[i]))
+	}
+	if out.Exit != cutover.ExitNotVerified || l.turned < 0 || l.endAt-l.turned > 30*time.Minute || paced == 0 {
+		t.Errorf("exit %d (%s) %s after it turned, %d paced writes; want %d within 30m, and some paced", out.Exit, out.Why, l.endAt-l.turned, paced, cutover.ExitNotVerified)
+	}
+}
+
 // TestResumeWhileGoingBack: frozen on its way back because home is sick there, it goes on back when a person says so, and answers no more
 // than what is bad then.
 func TestResumeWhileGoingBack(t *testing.T) {

@@ -162,12 +162,15 @@ func (b *Board) measured(s *series) shade {
 	return s.raw
 }
 
-// counted is what a series counts for: muted ones don't, answered ones only hold.
-func (b *Board) counted(s *series) shade {
+// counted is what a series counts for: muted ones don't, answered ones only hold. Going back they don't even hold: a paced rung would wait
+// for what a person has said to go back in spite of.
+func (b *Board) counted(s *series, v *Vantage) shade {
 	sh := b.measured(s)
 	switch {
 	case s.muted || !s.judged:
 		return shadeNone
+	case s.answered && sh >= shadeBlind && v.Phase == PhaseBack:
+		return shadeGreen
 	case s.answered && sh >= shadeBlind:
 		return shadeAmber
 	}
@@ -187,7 +190,7 @@ func (b *Board) weigh(v *Vantage) {
 	}
 	for i := range b.series {
 		s := &b.series[i]
-		s.eff, s.own = b.counted(s), ""
+		s.eff, s.own = b.counted(s, v), ""
 		if s.eff == shadeRed && s.gate.OnAbort != "" && b.ownStands(s, v) {
 			s.own, s.eff = ownAct(s.gate.OnAbort), shadeNone
 			b.owns++

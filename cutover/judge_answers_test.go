@@ -114,15 +114,15 @@ func TestWhatIfLeavesNoTrace(t *testing.T) {
 	x.b.Put(at, Sample{Gauge: gaugeErrors, Room: "cloud", Lo: 0, Hi: 0, Events: 500, From: at, At: at, Again: 2})
 	frozen := x.want(t0+20*Second, Freeze, "errors@home")
 	x.v.Answered = map[string]bool{"errors@home": true}
-	x.want(t0+21*Second, Hold, "errors@home")
+	x.want(t0+21*Second, Advance, "")
 	x.sick(t0+25*Second, 5000, "errors@cloud") // while going back that is no second row
-	x.want(t0+45*Second, Hold, "errors@home")
+	x.want(t0+45*Second, Advance, "")
 	v := x.v
 	v.Phase = PhaseForward
 	if j := x.b.WhatIf(t0+46*Second, v); j.Act != Back || j.To != Red || len(j.Clear) != 0 {
 		t.Errorf("going forward it would be %s, to %s, cleared %v; want back, red, nothing", j.Act, j.To, j.Clear)
 	}
-	x.want(t0+47*Second, Hold, "errors@home")
+	x.want(t0+47*Second, Advance, "")
 	x.v.Answered = nil
 	x.b.WhatIf(t0+48*Second, v)
 	if j := x.want(t0+48*Second, Freeze, "errors@home"); j.Crossed != frozen.Crossed {

@@ -138,6 +138,10 @@ var mutants = []mutant{
 		old: "if pl.Fill == nil ||", new: "if pl.Fill != nil ||",
 		run: "TestBackScalesTheNewerInstances",
 	}, {
+		name: "a person's back waits for what it was said in spite of", file: "judge.go",
+		old: "case s.answered && sh >= shadeBlind && v.Phase == PhaseBack:", new: "case s.answered && sh >= shadeBlind && v.Phase == PhaseOver:",
+		run: "TestBackGoesOnInSpiteOfWhatItAnswers",
+	}, {
 		name: "back goes to another checkpoint", file: "phase.go",
 		old: "\treturn p.LastTarget\n", new: "\treturn startTarget\n",
 		run: "TestBackGoesToWhatWasSaid",

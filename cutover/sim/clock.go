@@ -25,9 +25,10 @@ type Runner struct {
 	call     *request // under way, nil: none; its place is calling
 	calling  request
 	gauges   gauges
-	asked    int  // questions that it asked
-	stop     int  // rises whenever a planned stop no longer holds
-	still    bool // it is frozen or rests: nothing goes on until people say so
+	asked    int                    // questions that it asked
+	stop     int                    // rises whenever a planned stop no longer holds
+	still    bool                   // it is frozen or rests: nothing goes on until people say so
+	waits    map[question]cutover.T // what it asked and nobody answers, and how long it is waited for
 
 	events  []cutover.Event
 	outR    []cutover.Reply

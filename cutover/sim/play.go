@@ -242,28 +242,61 @@ func (r *Runner) hear(rec *cutover.Record) {
 		r.inherit(s.left)
 		s.left = nil
 	case rec.Asked != nil:
-		r.asked++
-		if w := rec.Asked.What; (w == "approve" || w == "ask") && s.o.ApproveAfter >= 0 {
-			r.say(s.now+cutover.T(s.o.ApproveAfter), cutover.Command{ID: fmt.Sprintf("approve-%d-%d", r.n+1, r.asked), Verb: "approve", Who: r.whoApproves(rec.Asked),
-				Args: map[string]string{"step": r.stepName(rec.Asked.Step)}})
-		} else if rec.Asked.For == 0 { // nobody will answer
-			r.stopAfter(3 * watch)
-		} else {
-			r.stopAfter(rec.Asked.For + 3*watch)
-		}
+		r.hearQuestion(rec.Asked)
 	case rec.Phase != nil:
 		if r.still = rec.Phase.Phase == cutover.PhaseFrozen || rec.Phase.Phase == cutover.PhaseResting; r.still {
 			r.stopAfter(watch)
 			return
 		}
-		r.stop++ // it goes on
+		if rec.Phase.Phase == cutover.PhaseBack { // its questions are over
+			r.waits = nil
+		}
+		r.goesOn()
 	case rec.Answered != nil || rec.Command != nil:
 		if r.still { // whoever approves or mutes doesn't end a freeze
 			r.stopAfter(watch)
 			return
 		}
-		r.stop++
+		if rec.Answered != nil {
+			delete(r.waits, question{rec.Answered.Step, rec.Answered.What})
+		}
+		r.goesOn()
 	}
+}
+
+// question is what a run asks about a step, or about all of it.
+type question struct {
+	step int
+	what string
+}
+
+// hearQuestion: people approve what they are asked to; nobody accepts anything.
+func (r *Runner) hearQuestion(a *cutover.AskedMark) {
+	s := r.s
+	r.asked++
+	if (a.What == "approve" || a.What == "ask") && s.o.ApproveAfter >= 0 {
+		r.say(s.now+cutover.T(s.o.ApproveAfter), cutover.Command{ID: fmt.Sprintf("approve-%d-%d", r.n+1, r.asked), Verb: "approve", Who: r.whoApproves(a),
+			Args: map[string]string{"step": r.stepName(a.Step)}})
+		return
+	}
+	if r.waits == nil {
+		r.waits = map[question]cutover.T{}
+	}
+	r.waits[question{a.Step, a.What}] = a.For + 3*cutover.T(s.o.Watch)
+	r.goesOn()
+}
+
+// goesOn: what people said or what happened got the process going, unless it still waits for an answer that nobody gives.
+func (r *Runner) goesOn() {
+	var longest cutover.T
+	for _, d := range r.waits {
+		longest = max(longest, d)
+	}
+	if longest > 0 {
+		r.stopAfter(longest)
+		return
+	}
+	r.stop++
 }
 
 // inherit is how people come to know what a process took over: the questions that are open are asked again, and a frozen run waits for

@@ -264,6 +264,17 @@ steps:
 	}
 }
 
+// TestAQuestionWithoutAnswer: a question that nobody answers ends the simulation, though people say something else meanwhile.
+func TestAQuestionWithoutAnswer(t *testing.T) {
+	say := func(at time.Duration, verb string) Timed {
+		return Timed{At: at, Command: cutover.Command{ID: verb, Verb: verb, Who: "ops1"}}
+	}
+	out := play(t, "climb", Options{Seed: 1, Commands: []Timed{say(11*time.Minute, "freeze"), say(12*time.Minute, "resume")}}, "fail writes at 1s for 10m")
+	if out.Exit != cutover.ExitStopped || out.Took > 3*time.Hour {
+		t.Errorf("%s after %s; want %d within hours", ends(out), out.Took, cutover.ExitStopped)
+	}
+}
+
 // TestPeople: they approve after a while, or never; commands come at their time.
 func TestPeople(t *testing.T) {
 	book := `version: 1
