@@ -73,7 +73,7 @@ func (c *Client) Services(plane string, seats map[cutover.Seat]ServiceSpec, o Se
 func (c *Client) ServicesPlane(name string, room cutover.Room, place string, s *Services) cutover.Plane {
 	p := cutover.Plane{
 		Name: name, Aspect: cutover.Split, Room: room, Place: place, Medium: s, Seats: s.Seats(),
-		MaxChanges: s.maxChanges(), Workers: 4, TimeOut: cutover.T(c.timeOut), Lateness: Lateness, HasCAS: true, FencedByServer: true,
+		MaxChanges: s.maxChanges(), Workers: 4, TimeOut: cutover.T(c.timeOut), Lateness: Lateness, HasCAS: true, FencedByServer: true, Fill: s.Fill,
 	}
 	if s.o.AgentsPort != 0 {
 		p.HasCAS, p.FencedByServer = false, false
@@ -226,6 +226,22 @@ func (s *Services) Weigh(h cutover.Held, value string) (cutover.Share, error) {
 	return cutover.Share{h.Room: st.reads(spec.scale())}, nil
 }
 
+// Fill is cutover.Plane.Fill.
+func (s *Services) Fill(held []cutover.Held, newer func(*cutover.Held) bool, want cutover.Share) map[string]string {
+	if len(held) == 0 {
+		return nil
+	}
+	return s.members(s.seats[held[0].Seat]).Fill(held, newer, want)
+}
+
+func (s *Services) members(spec ServiceSpec) *cutover.Members {
+	m := &cutover.Members{Scale: spec.scale(), Unit: 1, Value: s.valueFor(spec)}
+	for _, r := range s.o.Rooms {
+		m.Rooms = append(m.Rooms, r.Room)
+	}
+	return m
+}
+
 // Shape gives the instances of each room one weight in the consumer's scale. A change that can't be carried out is an error that names the
 // instance, and says what to do.
 func (s *Services) Shape(held []cutover.Held, want map[cutover.Seat]cutover.Share) ([][]cutover.Change, error) {
@@ -243,11 +259,7 @@ func (s *Services) Shape(held []cutover.Held, want map[cutover.Seat]cutover.Shar
 		if !ok {
 			return nil, fmt.Errorf("seat %v isn't one of plane %s", seat, s.plane)
 		}
-		m := cutover.Members{Scale: spec.scale(), Unit: 1, Value: s.valueFor(spec)}
-		for _, r := range s.o.Rooms {
-			m.Rooms = append(m.Rooms, r.Room)
-		}
-		ws, err := m.Shape(held[begin:end], want)
+		ws, err := s.members(spec).Shape(held[begin:end], want)
 		if err != nil {
 			return nil, err
 		}

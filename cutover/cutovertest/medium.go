@@ -72,6 +72,7 @@ func MediumSuite(t *testing.T, setup func(t *testing.T) MediumUnderTest) {
 		{"a lost lease changes nothing", func(u *MediumUnderTest) bool { return u.LoseLease != nil }, fencedOff},
 		{"weights are those of the value", shaped, weighs},
 		{"shape is deterministic and keeps every prefix serving", shaped, shapes},
+		{"fill scales the newer ones only", func(u *MediumUnderTest) bool { return u.Plane.Fill != nil }, fills},
 		{"shape refuses what the scale can't express", func(u *MediumUnderTest) bool { return u.Inexpressible > 0 }, refusesShare},
 		{"a cancelled context is obeyed", always, obeysCancelled},
 		{"one request on the wire", onWire(func(w *Wire) bool { return w.Sent != nil }), oneRequest},

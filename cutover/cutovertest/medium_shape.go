@@ -58,6 +58,59 @@ func shapes(m *mediumTest) {
 	}
 }
 
+// fills brings every seat to the share in the middle, calls one object of each room kept and the others newer, and fills for another
+// share: only the newer get a value, and by what these weigh the seat is nearer to it.
+func fills(m *mediumTest) {
+	for _, c := range m.changes(len(m.Shares) / 2) {
+		m.writeWave(c)
+	}
+	for _, seat := range m.Seats {
+		held, err := m.Medium.Read(m.Context(), []cutover.Seat{seat})
+		if err != nil {
+			m.Fatal(err)
+		}
+		kept := map[string]bool{} // the first of each room
+		rooms := map[cutover.Room]bool{}
+		for i := range held {
+			if h := &held[i]; h.Live && !rooms[h.Room] {
+				rooms[h.Room], kept[h.Object] = true, true
+			}
+		}
+		if len(kept) < len(held) {
+			m.fillsSeat(seat, held, kept)
+		}
+	}
+}
+
+func (m *mediumTest) fillsSeat(seat cutover.Seat, held []cutover.Held, kept map[string]bool) {
+	was := totals(held)[seat][m.Rooms[1]]
+	want := was + 1000
+	if was > cutover.Whole/2 {
+		want = was - 1000
+	}
+	values := m.Plane.Fill(held, func(h *cutover.Held) bool { return !kept[h.Object] }, cutover.Share{m.Rooms[0]: cutover.Whole - want, m.Rooms[1]: want})
+	if len(values) == 0 {
+		m.Errorf("%v: nothing is filled to bring %s from %d to %d", seat, m.Rooms[1], was, want)
+	}
+	for i := range held {
+		h := &held[i]
+		v, ok := values[h.Object]
+		switch {
+		case !ok:
+			continue
+		case kept[h.Object]:
+			m.Errorf("%v: %s is to be kept and is given %q", seat, h.Object, v)
+		}
+		var err error
+		if h.Weights, err = m.Medium.Weigh(*h, v); err != nil {
+			m.Errorf("%v: %s can't hold %q: %v", seat, h.Object, v, err)
+		}
+	}
+	if now := totals(held)[seat][m.Rooms[1]]; abs(now-want) >= abs(was-want) {
+		m.Errorf("%v: filled, %s has %d; want %d, it had %d", seat, m.Rooms[1], now, want, was)
+	}
+}
+
 // walk applies the waves one by one: at each point every seat still gives all of its traffic to rooms that serve. The changes
 // of one wave may land in any order, so within a wave the worst is that all that falls has fallen and nothing has risen.
 func (m *mediumTest) walk(held []cutover.Held, waves [][]cutover.Change) {
