@@ -19,13 +19,31 @@ func (e *engine) backTo(m backMove, goals map[string]string) {
 			purpose, waves = Undo, [][]Change{e.changesTo(st, goals)}
 		}
 	}
-	legs := e.backLegs(pl, st, servingFirst(slices.Concat(waves...), e.plan.From), m.share)
+	legs := e.backLegs(pl, st, servingFirst(nextOfEach(waves), e.plan.From), m.share)
 	if len(legs) == 0 {
 		return
 	}
 	s.legs, s.purpose, s.onWire, s.was = legs, purpose, false, e.set[m.seat]
 	s.toward, s.dip = e.legShares(m.seat, legs)
 	e.nextLeg(s)
+}
+
+// nextOfEach is the first change of each object: what comes after it (Stepper) is worked out when it is there.
+func nextOfEach(waves [][]Change) []Change {
+	if len(waves) == 1 {
+		return waves[0]
+	}
+	var cs []Change
+	seen := map[ObjectID]bool{}
+	for _, wave := range waves {
+		for _, c := range wave {
+			if !seen[c.ID()] {
+				seen[c.ID()] = true
+				cs = append(cs, c)
+			}
+		}
+	}
+	return cs
 }
 
 // lookOpen has objects looked at again on which a write of the way forward may still land beside the undo.

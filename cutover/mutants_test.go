@@ -47,6 +47,10 @@ var mutants = []mutant{
 		old: "want = nextOn(pl.Medium, *h, want)", new: "_ = nextOn",
 		run: "TestWhatIsTwoWritesAwayComesAndGoes",
 	}, {
+		name: "a paced undo writes both ways of an object at once", file: "backwrite.go",
+		old: "if !seen[c.ID()] {", new: "if !seen[c.ID()] || true {",
+		run: "TestWhatIsTwoWritesAwayIsPaced",
+	}, {
 		name: "a dry run goes another way back than the run", file: "dryrun.go",
 		old: "{ return nextOn(m.Medium, h, value) }", new: "{ return value }",
 		run: "TestWhatIsTwoWritesAwayComesAndGoes",
