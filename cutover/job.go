@@ -23,6 +23,9 @@ type job struct {
 	late   bool // its answer counts as missing
 }
 
+// undoes: it is a write that goes back.
+func (j *job) undoes() bool { return j.back && j.req != nil }
+
 // queue puts the job into its plane's queue.
 func (j *job) queue() {
 	j.busy = true

@@ -146,6 +146,14 @@ var mutants = []mutant{
 		old: "case s.answered && sh >= shadeBlind && v.Phase == PhaseBack:", new: "case s.answered && sh >= shadeBlind && v.Phase == PhaseOver:",
 		run: "TestBackGoesOnInSpiteOfWhatItAnswers",
 	}, {
+		name: "an undo waits for the turn of a listing", file: "request.go",
+		old: "return max(pl.nextUndo, pl.throttled)", new: "return max(pl.nextAt, pl.throttled)",
+		run: "TestAnUndoWaitsForNoListing",
+	}, {
+		name: "undos have no pace", file: "request.go",
+		old: "pl.nextUndo = pl.nextAt", new: "pl.nextUndo = 0",
+		run: "TestAnUndoWaitsForNoListing",
+	}, {
 		name: "back goes to another checkpoint", file: "phase.go",
 		old: "\treturn p.LastTarget\n", new: "\treturn startTarget\n",
 		run: "TestBackGoesToWhatWasSaid",
@@ -204,7 +212,7 @@ var mutants = []mutant{
 		run: "TestTakeoverBesideAPlaneThatCanNotBeRead",
 	}, {
 		name: "the worker that is kept for going back looks things up", file: "request.go",
-		old: "if j.back && j.req != nil {", new: "if j.back {",
+		old: "if j.undoes() {\n\t\treturn pl.Workers", new: "if j.back {\n\t\treturn pl.Workers",
 		run: "TestHangsAndAPerson",
 	}, {
 		name: "the way forward gets every worker", file: "request.go",

@@ -6,7 +6,8 @@ type planeState struct {
 	forward, back []*job
 	later         []laterWrite // writes that go back and have no intent yet
 	flying        int
-	nextAt        T    // pace
+	nextAt        T    // pace, of all requests
+	nextUndo      T    // pace of writes that go back: they wait for no listing's turn
 	throttled     T    // the server asked for patience until
 	written       bool // a rung of the plan is about one of its seats
 	kept          []Seat
@@ -58,10 +59,19 @@ func (e *engine) pump() {
 // workersFor is how many workers there are for a job. The kept one is for writes that go back only: a look-up that is quick to ask
 // would take it while their intents become durable, and may hang as long as what it looks up.
 func (pl *planeState) workersFor(j *job) int {
-	if j.back && j.req != nil {
+	if j.undoes() {
 		return pl.Workers
 	}
 	return max(1, pl.Workers-1)
+}
+
+// turnOf is when a job may be sent: by the plane's pace, and when its server wants to hear of us again. What goes back is paced by itself:
+// it would else wait for the turn of listings and of what is on its way forward.
+func (pl *planeState) turnOf(j *job) T {
+	if j.undoes() {
+		return max(pl.nextUndo, pl.throttled)
+	}
+	return max(pl.nextAt, pl.throttled)
 }
 
 func (e *engine) pumpQueue(pl *planeState, queue []*job) []*job {
@@ -70,9 +80,10 @@ func (e *engine) pumpQueue(pl *planeState, queue []*job) []*job {
 		if pl.flying >= pl.Workers {
 			return append(kept, queue[k:]...)
 		}
-		if until := max(pl.nextAt, pl.throttled); e.now < until {
+		if until := pl.turnOf(j); e.now < until {
 			e.at(until)
-			return append(kept, queue[k:]...)
+			kept = append(kept, j)
+			continue
 		}
 		if pl.flying >= pl.workersFor(j) || !e.mayStart(j) {
 			kept = append(kept, j)
@@ -80,6 +91,9 @@ func (e *engine) pumpQueue(pl *planeState, queue []*job) []*job {
 		}
 		if pl.PerSecond > 0 {
 			pl.nextAt = e.now + T(float64(Second)/pl.PerSecond)
+			if j.undoes() {
+				pl.nextUndo = pl.nextAt
+			}
 		}
 		pl.flying++
 		e.startJob(j)

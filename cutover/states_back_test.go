@@ -98,6 +98,40 @@ func TestBackWaitsForWhatIsTriedAgain(t *testing.T) {
 	}
 }
 
+// TestAnUndoWaitsForNoListing: a provider of names takes a request a second, listings and writes of the way forward too. Whenever a person
+// says back, the first undo is sent at once, and the others follow at the provider's pace.
+func TestAnUndoWaitsForNoListing(t *testing.T) {
+	st := newStage(t, "spring-festival-out")
+	at := stepMoment(t, st, namesFollow, 1, cutover.StepApplying)
+	slow := func(pl *cutover.Plane) {
+		if pl.Shows > 0 && pl.Aspect == cutover.Split {
+			pl.PerSecond = 1
+		}
+	}
+	every := 250 * time.Millisecond
+	if testing.Short() {
+		every = time.Second
+	}
+	for d := 300 * time.Millisecond; d < 5*time.Second; d += every {
+		said := at + d
+		s, _ := st.play(t, sim.Options{Seed: 1, Commands: newCase(said, "checkpoint").commands, Limits: slow})
+		var undos []time.Duration
+		for _, sent := range s.Sent() {
+			if sent.Plane == "alidns" && sent.At.Duration() >= said {
+				undos = append(undos, sent.At.Duration()-said)
+			}
+		}
+		if len(undos) < 2 || undos[0] > 10*time.Millisecond {
+			t.Errorf("back said at %s: names' undos are sent after %v; want the first at once", said, undos)
+		}
+		for i := 1; i < len(undos); i++ {
+			if undos[i]-undos[i-1] < time.Second {
+				t.Errorf("back said at %s: undos %s apart; the provider takes one a second", said, undos[i]-undos[i-1])
+			}
+		}
+	}
+}
+
 // TestTakenOverWithAnUndoOpen kills the process at each intent of its way back, paced ones too: who takes over waits for the outcome.
 func TestTakenOverWithAnUndoOpen(t *testing.T) {
 	st := newStage(t, "spring-festival-out")
