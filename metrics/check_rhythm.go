@@ -43,7 +43,7 @@ func (c *checker) short(f Finding, g *gateGauge, p part, r lookback, every time.
 }
 
 // dataEvery is how often s has new data, as the median of its series over 20 scrapes; at least scrape, and scrape where
-// nothing tells.
+// nothing tells. What is scraped comes no less often than the source means to, though it was busy lately.
 func (s *source) dataEvery(ctx context.Context, sel selector, scrape time.Duration) time.Duration {
 	at := fmt.Sprintf("timestamp(%s)[%dms:%dms]", sel.text, (20 * scrape).Milliseconds(), scrape.Milliseconds())
 	query := fmt.Sprintf("quantile(0.5, (max_over_time(%s) - min_over_time(%s)) / (changes(%s) > 0))", at, at, at)
@@ -58,5 +58,25 @@ func (s *source) dataEvery(ctx context.Context, sel selector, scrape time.Durati
 	if math.IsNaN(every) || math.IsInf(every, 0) || every < 1.5*scrape.Seconds() || every > lately.Seconds() {
 		return scrape
 	}
+	if !strings.Contains(sel.name, ":") {
+		if most := s.scrapes(ctx); most > 0 && every > most.Seconds() {
+			return max(scrape, most)
+		}
+	}
 	return time.Duration(every * float64(time.Second)).Round(max(100*time.Millisecond, scrape/10))
+}
+
+// scrapes is the longest interval at which the source means to scrape any of its targets, 0 if it doesn't say.
+func (s *source) scrapes(ctx context.Context) time.Duration {
+	all, err := s.api.Targets(ctx)
+	if err != nil {
+		return 0
+	}
+	longest := time.Duration(0)
+	for _, t := range all.Active {
+		if d, err := model.ParseDuration(t.DiscoveredLabels["__scrape_interval__"]); err == nil {
+			longest = max(longest, time.Duration(d))
+		}
+	}
+	return longest
 }

@@ -1,7 +1,9 @@
 package metrics
 
 import (
+	"bytes"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"net/url"
@@ -295,7 +297,8 @@ func TestPaths(t *testing.T) {
 	for i, addr := range []string{f.URL, strings.Replace(f.URL, "127.0.0.1", "localhost", 1)} {
 		rooms.Rooms[i].Prometheus = &runbooks.Prometheus{Addr: addr}
 	}
-	rooms.Gates = []runbooks.Gate{{Name: "rule", Each: true, Query: `max(room:all:ratio)`}, {Name: "wrong", Each: true, Query: `alll_total`}}
+	rooms.Gates = []runbooks.Gate{{Name: "rule", Each: true, Query: `max(room:all:ratio)`}, {Name: "wrong", Each: true, Query: `alll_total`},
+		{Name: "rare", Each: true, Query: `sum(rare_total)`}}
 	m := mustNew(t, Config{Rooms: rooms, Gates: rooms.Gates})
 	gauge(t, m, &rooms.Gates[0], cutover.GatePlan{MaxAge: cutover.Minute}, "home").sample(t.Context(), 0)
 	want := []string{"/api/v1/query", "/api/v1/rules", "/api/v1/status/config"}
@@ -308,6 +311,44 @@ func TestPaths(t *testing.T) {
 	}
 	same("a gauge:")
 	m.Check(t.Context(), nil)
-	want = slices.Sorted(slices.Values(append(want, "/api/v1/labels", "/api/v1/label/__name__/values", "/api/v1/label/room/values", "/api/v1/label/route/values", "/api/v1/status/runtimeinfo")))
+	want = slices.Sorted(slices.Values(append(want, "/api/v1/labels", "/api/v1/label/__name__/values", "/api/v1/label/room/values", "/api/v1/label/route/values", "/api/v1/targets", "/api/v1/status/runtimeinfo")))
 	same("check --live:")
+}
+
+// TestABusyPrometheusIsNotSlow: one that was busy lately scraped less often than it means to. Ranges that fit what it means to do are right.
+func TestABusyPrometheusIsNotSlow(t *testing.T) {
+	f := newFront(t, real.addr(t))
+	rooms := realRoomsYAML(t)
+	rooms.Prometheus = &runbooks.Prometheus{Addr: f.URL}
+	gates := []runbooks.Gate{{Name: "g", Each: true, Query: rateOf("all_total", "2s")}}
+	rooms.Gates = gates
+	for _, c := range []struct {
+		name, every string
+		good        bool
+	}{{"busy", "2.1", true}, {"a job that is scraped every 2s", "1.9", false}} {
+		f.set(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+			body, err := io.ReadAll(r.Body)
+			if err != nil {
+				t.Error(err)
+			}
+			if q, err := url.ParseQuery(string(body)); err == nil && strings.Contains(q.Get("query"), "max_over_time(timestamp(") {
+				fmt.Fprintf(w, `{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[1,"%s"]}]}}`, c.every)
+				return
+			}
+			if r.URL.Path == "/api/v1/targets" && c.good {
+				fmt.Fprint(w, `{"status":"success","data":{"activeTargets":[{"discoveredLabels":{"__scrape_interval__":"500ms"},"labels":{},"health":"up"}]}}`)
+				return
+			}
+			r.Body = io.NopCloser(bytes.NewReader(body))
+			next.ServeHTTP(w, r)
+		})
+		m := mustNew(t, Config{Rooms: rooms, Gates: gates})
+		good := true
+		for _, found := range m.Check(t.Context(), nil) {
+			good = good && (found.OK || !strings.Contains(found.Seen, "intervals"))
+		}
+		if good != c.good {
+			t.Errorf("%s: a range of 4 intervals is called good: %v", c.name, good)
+		}
+	}
 }
