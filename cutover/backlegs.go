@@ -1,6 +1,9 @@
 package cutover
 
-import "slices"
+import (
+	"maps"
+	"slices"
+)
 
 // backLegs parts a seat's changes where no transaction takes them all: writes in flight land in any order, so what takes from the only
 // room that serves isn't sent before another does, nor what raises the share of the room being left before all that lowers it is done. Of a move that
@@ -64,10 +67,22 @@ func beside(weights Share, room Room) int {
 }
 
 // legShares is what a seat carries after its legs, and the least that the room being left has on the way there.
-func (e *engine) legShares(seat Seat, legs [][]Change) (toward, dip Share) {
-	for k := range legs {
-		toward = e.shareAfter(slices.Concat(legs[:k+1]...))[seat]
-		if dip == nil {
+func (e *engine) legShares(st *seatState, legs [][]Change) (toward, dip Share) {
+	sums := maps.Clone(st.sums)
+	for k, leg := range legs {
+		for _, c := range leg {
+			h := st.find(c.Object)
+			if h == nil || !h.Live || c.Gives == nil {
+				continue
+			}
+			for room, w := range h.Weights {
+				sums[room] -= w
+			}
+			for room, w := range c.Gives {
+				sums[room] += w
+			}
+		}
+		if toward = ShareOf(maps.Clone(sums)); k == 0 {
 			dip = toward
 		}
 		dip = lesser(dip, toward, e.plan.To)

@@ -17,6 +17,8 @@ func TestBackLegs(t *testing.T) {
 		was, end := e.set[st.seat]["cloud"], e.shareAfter(changes)[st.seat]["cloud"]
 		legs := e.backLegs(&e.planes[0], st, slices.Clone(changes), e.shareAfter(changes)[st.seat])
 		seen[len(legs)]++
+		toward, dip := e.legShares(st, legs)
+		least := Whole
 		now := was
 		for _, leg := range legs {
 			rnd.Shuffle(len(leg), func(i, k int) { leg[i], leg[k] = leg[k], leg[i] })
@@ -31,6 +33,10 @@ func TestBackLegs(t *testing.T) {
 					t.Fatalf("case %d: %s %s → %s brings cloud from %d to %d, on the way from %d to %d", n, c.Object, c.Before, c.After, before, now, was, end)
 				}
 			}
+			least = min(least, now)
+		}
+		if now != toward["cloud"] || dip["cloud"] != least {
+			t.Fatalf("case %d: cloud ends at %d, at least %d; want %d and %d", n, now, least, toward["cloud"], dip["cloud"])
 		}
 	}
 	if seen[1] == 0 || seen[2] == 0 || seen[3] == 0 {

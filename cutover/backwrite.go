@@ -24,7 +24,7 @@ func (e *engine) backTo(m backMove, goals map[string]string) {
 		return
 	}
 	s.legs, s.purpose, s.onWire, s.was = legs, purpose, false, e.set[m.seat]
-	s.toward, s.dip = e.legShares(m.seat, legs)
+	s.toward, s.dip = e.legShares(st, legs)
 	e.nextLeg(s)
 }
 
