@@ -138,6 +138,11 @@ func (l *Lab) startRing(ctx context.Context) error {
 	return l.Ring.Await(ctx)
 }
 
+// Rules is what roomshift's token may do in each room's Consul.
+func Rules() string {
+	return consul.Policy("roomshift", Key) + strings.Join(slices.Concat(consul.UpstreamPolicy(UpstreamName), consul.ReadPolicy(Readers)), "\n") + "\n"
+}
+
 func (l *Lab) startConsuls(ctx context.Context) error {
 	dir, err := l.folder("consul")
 	if err != nil {
@@ -149,8 +154,7 @@ func (l *Lab) startConsuls(ctx context.Context) error {
 		if err := os.MkdirAll(own, 0o700); err != nil {
 			return err
 		}
-		rules := consul.Policy("roomshift", Key) + strings.Join(slices.Concat(consul.UpstreamPolicy(UpstreamName), consul.ReadPolicy(Readers)), "\n") + "\n"
-		c, err := server.StartConsul(ctx, own, server.ConsulOptions{Datacenter: room, ACL: true, Rules: rules})
+		c, err := server.StartConsul(ctx, own, server.ConsulOptions{Datacenter: room, ACL: true, Rules: Rules()})
 		if err != nil {
 			return err
 		}
