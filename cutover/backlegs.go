@@ -16,17 +16,17 @@ func (e *engine) backLegs(pl *planeState, st *seatState, cs []Change, share Shar
 		return [][]Change{cs}
 	}
 	var by [4][]Change
-	had := e.set[st.seat][e.plan.To]
+	alone := beside(st.sums, e.plan.To) == 0 // what rounds to nothing serves nevertheless
 	for _, c := range cs {
-		k := e.effectOf(st, &c, had == Whole)
+		k := e.effectOf(st, &c, alone)
 		by[k] = append(by[k], c)
 	}
 	legs := by[:]
 	switch {
-	case len(by[serves])+len(by[lowers]) > 0 && share[e.plan.To] < had:
+	case len(by[serves])+len(by[lowers]) > 0 && share[e.plan.To] < e.set[st.seat][e.plan.To]:
 		legs = by[:raises]
-	case len(by[serves]) == 0 && had == Whole: // the room being left stays the only one
-		legs = [][]Change{by[raises], by[lowers]}
+	case len(by[serves]) == 0 && alone: // the room being left stays the only one
+		legs = [][]Change{by[raises], by[lowers], by[withdraws]}
 	}
 	return slices.DeleteFunc(legs, func(leg []Change) bool { return len(leg) == 0 })
 }

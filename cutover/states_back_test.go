@@ -234,3 +234,13 @@ func TestBackGoesToWhatWasSaid(t *testing.T) {
 		}
 	}
 }
+
+// TestBackTakesOutWhatRoundsToNothing: instances that joined a room which is to get nothing hold the weight that they came with, which beside
+// those of the other room rounds to nothing: they are taken out nevertheless.
+func TestBackTakesOutWhatRoundsToNothing(t *testing.T) {
+	st := newStage(t, "spring-festival-back")
+	at := stepMoment(t, st, namesBack+2, 0, cutover.StepApplying) + time.Minute
+	c := newCase(at, "rung")
+	c.faults = []string{fmt.Sprintf("replace half search at %s", at)}
+	goesBack(t, st, c)
+}
