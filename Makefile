@@ -21,7 +21,7 @@ deps:
 test: deps
 	$(GO) vet ./...
 	$(GO) test -timeout 30m ./...
-	$(GO) test -race -short -timeout 30m ./cmd/... ./consul ./metrics ./cutover/journal ./runbooks
+	$(GO) test -race -short -timeout 30m ./cmd/... ./consul ./dns/... ./metrics ./cutover/journal ./runbooks
 
 # The race detector over everything; it takes its time.
 race: deps

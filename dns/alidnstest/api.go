@@ -40,36 +40,48 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	q := r.Form
 	name := q.Get("Action")
-	s.mu.Lock()
-	s.calls[name]++
-	s.mu.Unlock()
-	if err := s.authenticate(r.Method, q); err != nil {
+	err := s.admit(r.Method, name, q)
+	f := s.came(name, err == nil)
+	if err != nil {
 		s.answerError(w, err)
 		return
 	}
-	do := actions[name]
-	if do == nil {
-		s.answerError(w, &apiError{status: http.StatusNotFound, code: "InvalidAction.NotFound", message: "Specified api is not found, please check your url and method."})
-		return
-	}
-	if s.o.Allowed != nil && !slices.Contains(s.o.Allowed, name) {
-		s.answerError(w, &apiError{status: http.StatusForbidden, code: "Forbidden.RAM", message: "User not authorized to operate on the specified resource, or this API doesn't support RAM."})
-		return
-	}
-	if writes[name] {
-		s.mu.Lock()
-		s.writes++
-		s.mu.Unlock()
-	}
-	s.disturbed(w, r, name, do, q)
+	s.disturbed(w, r, name, f, q)
 }
 
-// disturbed carries a request out as its fault, if there is one, has it.
-func (s *Server) disturbed(w http.ResponseWriter, r *http.Request, name string, do action, q url.Values) {
-	f := s.meets(name)
-	if f == nil {
-		f = &Fault{}
+// admit refuses what isn't well signed, what no API knows, and what the account may not do.
+func (s *Server) admit(method, name string, q url.Values) *apiError {
+	if err := s.authenticate(method, q); err != nil {
+		return err
 	}
+	if actions[name] == nil {
+		return &apiError{status: http.StatusNotFound, code: "InvalidAction.NotFound", message: "Specified api is not found, please check your url and method."}
+	}
+	if s.o.Allowed != nil && !slices.Contains(s.o.Allowed, name) {
+		return &apiError{status: http.StatusForbidden, code: "Forbidden.RAM", message: "User not authorized to operate on the specified resource, or this API doesn't support RAM."}
+	}
+	return nil
+}
+
+// came counts a request and takes the fault that meets it, at once: who sees the count knows that no later request gets that fault.
+func (s *Server) came(name string, admitted bool) *Fault {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.calls[name]++
+	if !admitted {
+		return nil
+	}
+	if writes[name] {
+		s.writes++
+	}
+	if f := s.meets(name); f != nil {
+		return f
+	}
+	return &Fault{}
+}
+
+// disturbed carries a request out as its fault has it.
+func (s *Server) disturbed(w http.ResponseWriter, r *http.Request, name string, f *Fault, q url.Values) {
 	switch f.Kind {
 	case Refuse:
 		s.answerError(w, &apiError{status: cmp.Or(f.Status, http.StatusBadRequest), code: f.Code, message: "The emulator was told to refuse this."})
@@ -88,7 +100,7 @@ func (s *Server) disturbed(w http.ResponseWriter, r *http.Request, name string, 
 	}
 	var answer map[string]any
 	var err *apiError
-	land := func() { answer, err = s.perform(name, do, q) }
+	land := func() { answer, err = s.perform(name, q) }
 	if f.Kind == Late || f.Kind == Held {
 		if !s.hold(r, f, land) {
 			return
@@ -122,7 +134,7 @@ func throttled(after time.Duration) *apiError {
 }
 
 // perform carries an action out, unless the account has called it too often.
-func (s *Server) perform(name string, do action, q url.Values) (map[string]any, *apiError) {
+func (s *Server) perform(name string, q url.Values) (map[string]any, *apiError) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if limit := s.o.PerSecond[name]; limit > 0 {
@@ -134,7 +146,7 @@ func (s *Server) perform(name string, do action, q url.Values) (map[string]any, 
 		}
 		s.asked[name] = append(recent, now)
 	}
-	return do(s, q)
+	return actions[name](s, q)
 }
 
 func (s *Server) answerError(w http.ResponseWriter, e *apiError) {

@@ -68,10 +68,8 @@ func (s *Server) Release() {
 	}
 }
 
-// meets is the fault that meets a request, nil for none.
+// meets is the fault that meets a request, nil for none. It is called with mu held.
 func (s *Server) meets(action string) *Fault {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	for _, f := range s.faults {
 		if !fits(f.Action, action) {
 			continue
