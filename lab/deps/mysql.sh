@@ -2,12 +2,10 @@
 # Puts MySQL's mysqld where roomshift's tests and lab find it, beside the system's MariaDB (whose own mysqld is MariaDB's). Does
 # nothing when there is one: $ROOMSHIFT_MYSQLD, the deps folder's, or one in PATH that is MySQL's is taken as it is.
 #
-# Debian has MySQL in sid only. It is fetched with an apt state of its own, from the mirror that this machine is set up for,
-# signatures checked, with all libraries that it needs, the C library among them; it runs by that library's own loader. The
-# system's apt lists, dpkg state and libraries are not touched.
+# Debian has MySQL in sid only: it is fetched from there, beside the system, with all libraries that it needs, the C library among
+# them; it runs by that library's own loader.
 set -euo pipefail
-
-deps=${ROOMSHIFT_DEPS:-${XDG_CACHE_HOME:-$HOME/.cache}/roomshift/deps}
+. "$(dirname "$0")/lib/apt.sh"
 
 for found in "${ROOMSHIFT_MYSQLD:-}" "$deps/bin/mysqld" "$(command -v mysqld || true)"; do
   if [ -n "$found" ] && version=$("$found" --no-defaults --version 2>/dev/null | head -n 1) && [[ $version == *Ver* && $version != *MariaDB* ]]; then
@@ -16,35 +14,14 @@ for found in "${ROOMSHIFT_MYSQLD:-}" "$deps/bin/mysqld" "$(command -v mysqld || 
   fi
 done
 
-fail() {
-  echo "mysqld: $1: install MySQL 8.4 or later, or set ROOMSHIFT_MYSQLD to its mysqld" >&2
-  exit 1
-}
-
-command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null || fail "this machine has no apt"
+by_hand="install MySQL 8.4 or later, or set ROOMSHIFT_MYSQLD to its mysqld"
+beside sid
 machine=$(uname -m)
-codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
-mirror=$(apt-get indextargets --format '$(SITE) $(RELEASE)' "Created-By: Packages" |
-  awk -v release="$codename" '$2 == release {print $1; exit}')
-[ -n "$mirror" ] || fail "apt knows no mirror of $codename"
-
-mkdir -p "$deps/bin"
-work=$(mktemp -d "$deps/mysql-new.XXXXXX")
-trap 'rm -rf "$work"' EXIT
-mkdir -p "$work/lists/partial" "$work/cache/archives/partial" "$work/deb" "$work/tree"
-: > "$work/status"
-echo "deb $mirror sid main" > "$work/sources.list"
-apt=(apt-get -o Dir::State="$work" -o Dir::State::Lists="$work/lists" -o Dir::State::status="$work/status"
-  -o Dir::Cache="$work/cache" -o Dir::Etc::sourcelist="$work/sources.list" -o Dir::Etc::sourceparts=/dev/null
-  -o Dir::Etc::preferences=/dev/null -o Dir::Etc::preferencesparts=/dev/null -o APT::Install-Recommends=0
-  -o APT::Sandbox::User= -o Acquire::Languages=none -o Debug::NoLocking=1 -o Acquire::Retries=3)
-
-"${apt[@]}" -qq update || fail "sid can't be listed at this machine's mirror"
 # The server needs no perl: only its scripts do.
-packages=$("${apt[@]}" -s install mysql-server-core | awk '/^Inst/ {print $2}' |
+packages=$(beside_apt -s install mysql-server-core | awk '/^Inst/ {print $2}' |
   grep -vE '^(perl|perl-base|perl-modules.*|libperl.*|libgdbm.*|libdb5.*)$') || fail "sid's packages don't fit together today"
 # shellcheck disable=SC2086 # one word for each package
-(cd "$work/deb" && "${apt[@]}" -qq download $packages) || fail "sid's packages can't be had from this machine's mirror"
+(cd "$work/deb" && beside_apt download $packages) || fail "sid's packages can't be had from this machine's mirror"
 for deb in "$work"/deb/*.deb; do
   dpkg-deb --fsys-tarfile "$deb" | tar -x -C "$work/tree" --exclude='./usr/share/doc' --exclude='./usr/share/man' \
     --exclude='./usr/share/locale' --exclude="./usr/lib/$machine-linux-gnu/gconv"

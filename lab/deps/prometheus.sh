@@ -2,35 +2,11 @@
 # Installs the system's Prometheus, and starts nothing: the lab starts its own, on ports of its own. Does nothing if a
 # prometheus is there already.
 set -eu
+. "$(dirname "$0")/lib/apt.sh"
 
-deps=${ROOMSHIFT_DEPS:-${XDG_CACHE_HOME:-$HOME/.cache}/roomshift/deps}
 if [ -n "${ROOMSHIFT_PROMETHEUS:-}" ] || [ -x "$deps/bin/prometheus" ] || command -v prometheus >/dev/null 2>&1; then
 	exit 0
 fi
-if ! command -v apt-get >/dev/null 2>&1; then
-	echo "prometheus.sh: no apt-get here; install Prometheus 2.40 or later, or set ROOMSHIFT_PROMETHEUS to its program" >&2
-	exit 1
-fi
-run=
-if [ "$(id -u)" -ne 0 ]; then
-	run=sudo
-fi
-
-# The package's service is started on installing unless policy-rc.d says 101. One that stands already is left as it is.
-policy=/usr/sbin/policy-rc.d
-if [ ! -e $policy ]; then
-	printf '#!/bin/sh\nexit 101\n' | $run tee $policy >/dev/null
-	$run chmod +x $policy
-	trap '$run rm -f $policy' EXIT
-fi
-
-export DEBIAN_FRONTEND=noninteractive
-install() {
-	$run apt-get -o DPkg::Lock::Timeout=300 install -y --no-install-recommends prometheus
-}
-# The package lists of a fresh machine are empty or old: then they are fetched, once.
-install || { $run apt-get -o DPkg::Lock::Timeout=300 update && install; }
-# The package enables its service for the next boot; nobody asked for that.
-if command -v systemctl >/dev/null 2>&1; then
-	$run systemctl disable prometheus >/dev/null 2>&1 || true
-fi
+by_hand="install Prometheus 2.40 or later, or set ROOMSHIFT_PROMETHEUS to its program"
+installs prometheus
+stays_off prometheus
