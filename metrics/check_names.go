@@ -62,7 +62,7 @@ func (c *checker) labels(ctx context.Context, f Finding, src *source, sel select
 			continue
 		}
 		do := "it has " + some(has)
-		if n := nearest(m.label, has); n != "" {
+		if n := runbooks.Nearest(m.label, has); n != "" {
 			do += ": did you mean " + n + "?"
 		}
 		c.bad(f, fmt.Sprintf("no series of %s has the label %s, so %s picks nothing", sel.name, m.label, m), "labels that its series have", do)
@@ -132,7 +132,7 @@ func (c *checker) near(ctx context.Context, src *source, name string) string {
 		vs, _, _, err := src.api.LabelValues(ctx, "__name__", nil, since, time.Time{})
 		return words(vs), err
 	})
-	if n := nearest(name, all); n != "" {
+	if n := runbooks.Nearest(name, all); n != "" {
 		return " did you mean " + n + "?"
 	}
 	return " is the name right?"
@@ -156,39 +156,4 @@ func some(all []string) string {
 		return strings.Join(all[:6], ", ") + fmt.Sprintf(" and %d more", len(all)-6)
 	}
 	return strings.Join(all, ", ")
-}
-
-// nearest is the word that differs least, "" if all differ by more than a third of their letters.
-func nearest(word string, among []string) string {
-	best, at := len(word)/3+1, ""
-	for _, w := range among {
-		if d := distance(word, w, best); d < best {
-			best, at = d, w
-		}
-	}
-	return at
-}
-
-// distance is how many letters must change, come or go; most if it is so much or more.
-func distance(a, b string, most int) int {
-	if len(a)-len(b) >= most || len(b)-len(a) >= most {
-		return most
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		diagonal := row[0]
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := diagonal
-			if a[i-1] != b[j-1] {
-				cost++
-			}
-			diagonal = row[j]
-			row[j] = min(row[j]+1, row[j-1]+1, cost)
-		}
-	}
-	return row[len(b)]
 }

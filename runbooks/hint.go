@@ -4,7 +4,7 @@ import "fmt"
 
 // meant is "; did you mean …?" for the nearest of among, or "" when none is near.
 func meant(s string, among []string) string {
-	if n := nearest(s, among); n != "" {
+	if n := Nearest(s, among); n != "" {
 		return fmt.Sprintf("; did you mean %q?", n)
 	}
 	return ""
@@ -12,14 +12,14 @@ func meant(s string, among []string) string {
 
 // didYouMean is meant as a hint of its own.
 func didYouMean(s string, among []string) string {
-	if n := nearest(s, among); n != "" {
+	if n := Nearest(s, among); n != "" {
 		return fmt.Sprintf("did you mean %q?", n)
 	}
 	return ""
 }
 
-// nearest is the first of among that takes the fewest edits to become s, at most a third of its length.
-func nearest(s string, among []string) string {
+// Nearest is the first of among that takes the fewest edits to become s, at most a third of its length; "" if none does.
+func Nearest(s string, among []string) string {
 	a := []rune(s)
 	if len(a) > 60 {
 		return ""

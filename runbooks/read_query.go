@@ -27,7 +27,7 @@ func (r *reader) queryText(n *yaml.Node, what string, replaced ...string) string
 	}
 	for _, word := range dollarWord.FindAllString(s, -1) {
 		bare := strings.NewReplacer("{", "", "}", "").Replace(word)
-		near := nearest(bare, ourWords)
+		near := Nearest(bare, ourWords)
 		if contains(grafanaWords, bare) {
 			near = "$window"
 		}

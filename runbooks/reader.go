@@ -199,7 +199,7 @@ func (r *reader) fields(n *yaml.Node, s *shape) (f *fields, ok bool) {
 			f.names = append(f.names, e)
 		default:
 			f.unknown = true
-			f.meant = append(f.meant, nearest(name, s.keys), secretKeys[secretName(name)])
+			f.meant = append(f.meant, Nearest(name, s.keys), secretKeys[secretName(name)])
 			r.unknownKey(e, s)
 		}
 	}

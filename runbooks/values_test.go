@@ -107,7 +107,7 @@ func TestTimeOfDay(t *testing.T) {
 func TestNearest(t *testing.T) {
 	keys := []string{"seats", "stays", "consul", "prometheus", "maxAge"}
 	for s, want := range map[string]string{"seat": "seats", "conusl": "consul", "Prometheus": "prometheus", "maxage": "maxAge", "promethus": "prometheus", "xyz": "", "": ""} {
-		if got := nearest(s, keys); got != want {
+		if got := Nearest(s, keys); got != want {
 			t.Errorf("the nearest to %q is %q, want %q", s, got, want)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 
 	"roomshift/cutover"
 	"roomshift/cutover/sim"
+	"roomshift/runbooks"
 )
 
 // stdio is where a program talks: out is the answer, err is talk.
@@ -138,37 +139,14 @@ func oneArg(c *cli.Context, what string, needed bool) (string, error) {
 }
 
 func didYouMean(name string, cmds []*cli.Command) string {
-	best, at := 3, ""
+	var names []string
 	for _, c := range cmds {
-		if d := distance(name, c.Name); d < best {
-			best, at = d, c.Name
-		}
+		names = append(names, c.Name)
 	}
-	if at == "" {
-		return ": roomshift --help lists them"
+	if near := runbooks.Nearest(name, names); near != "" {
+		return fmt.Sprintf(": did you mean %s?", near)
 	}
-	return fmt.Sprintf(": did you mean %s?", at)
-}
-
-// distance is how many letters must change, come or go.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		diagonal := row[0]
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := diagonal
-			if a[i-1] != b[j-1] {
-				cost++
-			}
-			diagonal = row[j]
-			row[j] = min(row[j]+1, row[j-1]+1, cost)
-		}
-	}
-	return row[len(b)]
+	return ": roomshift --help lists them"
 }
 
 // endWith prints what a run's exit code means and returns it.
