@@ -139,17 +139,11 @@ type SeatMedium interface {
 // Plane is a plane of this client's Consul with the limits that Consul has. place is the lock's place, room the room whose Consul it is,
 // "" when one serves all. What is written is served at once: consumers watch.
 func (c *Client) Plane(name string, room cutover.Room, place string, m SeatMedium) cutover.Plane {
-	pl := cutover.Plane{
+	return cutover.Plane{
 		Name: name, Aspect: cutover.Split, Room: room, Place: place, Medium: m, Seats: m.Seats(),
 		MaxChanges: MaxChanges, Workers: 4, TimeOut: cutover.T(c.timeOut), Lateness: Lateness,
 		HasCAS: true, FencedByServer: true,
 	}
-	if f, ok := m.(interface {
-		Fill(held []cutover.Held, newer func(*cutover.Held) bool, want cutover.Share) map[string]string
-	}); ok {
-		pl.Fill = f.Fill
-	}
-	return pl
 }
 
 // Limits of one request. Consul takes 64 operations in a transaction (later versions 128), one of which is check-session.

@@ -48,7 +48,10 @@ type Services struct {
 	whole map[string]*wholeListing // by service
 }
 
-var _ cutover.Medium = (*Services)(nil)
+var (
+	_ cutover.Medium = (*Services)(nil)
+	_ cutover.Filler = (*Services)(nil)
+)
 
 // Services is the weights of these seats' instances as the plane of this name. Specs that can't be right are said by the first Read.
 func (c *Client) Services(plane string, seats map[cutover.Seat]ServiceSpec, o ServicesOptions) *Services {
@@ -73,7 +76,7 @@ func (c *Client) Services(plane string, seats map[cutover.Seat]ServiceSpec, o Se
 func (c *Client) ServicesPlane(name string, room cutover.Room, place string, s *Services) cutover.Plane {
 	p := cutover.Plane{
 		Name: name, Aspect: cutover.Split, Room: room, Place: place, Medium: s, Seats: s.Seats(),
-		MaxChanges: s.maxChanges(), Workers: 4, TimeOut: cutover.T(c.timeOut), Lateness: Lateness, HasCAS: true, FencedByServer: true, Fill: s.Fill,
+		MaxChanges: s.maxChanges(), Workers: 4, TimeOut: cutover.T(c.timeOut), Lateness: Lateness, HasCAS: true, FencedByServer: true,
 	}
 	if s.o.AgentsPort != 0 {
 		p.HasCAS, p.FencedByServer = false, false
@@ -226,7 +229,7 @@ func (s *Services) Weigh(h cutover.Held, value string) (cutover.Share, error) {
 	return cutover.Share{h.Room: st.reads(spec.scale())}, nil
 }
 
-// Fill is cutover.Plane.Fill.
+// Fill is cutover.Filler's.
 func (s *Services) Fill(held []cutover.Held, newer func(*cutover.Held) bool, want cutover.Share) map[string]string {
 	if len(held) == 0 {
 		return nil

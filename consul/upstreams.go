@@ -51,7 +51,10 @@ type upstream struct {
 	dialect *dialect
 }
 
-var _ cutover.Medium = (*Upstreams)(nil)
+var (
+	_ cutover.Medium = (*Upstreams)(nil)
+	_ cutover.Filler = (*Upstreams)(nil)
+)
 
 // Upstreams is the upstream keys of these seats as the plane of this name. rooms are all rooms, networks where their instances are.
 // Specs that can't be right are said by the first Read.
@@ -255,7 +258,7 @@ func (u *Upstreams) Shape(held []cutover.Held, want map[cutover.Seat]cutover.Sha
 	return u.members().Shape(held, want)
 }
 
-// Fill is cutover.Plane's: the weights of the newer instances of a seat, for going back.
+// Fill is cutover.Filler's: the weights of the newer instances of a seat, for going back.
 func (u *Upstreams) Fill(held []cutover.Held, newer func(*cutover.Held) bool, want cutover.Share) map[string]string {
 	return u.members().Fill(held, newer, want)
 }

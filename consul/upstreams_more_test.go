@@ -197,11 +197,7 @@ func TestUpstreamFill(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pl := client(t, "", nil).Plane("up", "home", "home", ups)
-	if pl.Fill == nil {
-		t.Fatal("the plane doesn't weigh newer instances")
-	}
-	values := pl.Fill(held, func(h *cutover.Held) bool { return strings.HasPrefix(h.Object, prefix+"10.2.") && h.Value == "1" }, shareTo(1000))
+	values := ups.Fill(held, func(h *cutover.Held) bool { return strings.HasPrefix(h.Object, prefix+"10.2.") && h.Value == "1" }, shareTo(1000))
 	if len(values) != 2 {
 		t.Fatalf("%v, want the two newer ones", values)
 	}

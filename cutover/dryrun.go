@@ -124,6 +124,11 @@ func (m *dryMedium) remembered(h *Held) {
 // Next is the real medium's: a dry run goes the way that the run would go.
 func (m *dryMedium) Next(h Held, value string) string { return nextOn(m.Medium, h, value) }
 
+// Fill is the real medium's.
+func (m *dryMedium) Fill(held []Held, newer func(*Held) bool, want Share) map[string]string {
+	return fillOn(m.Medium, held, newer, want)
+}
+
 // Write asks what is there, and remembers by the same compare-and-set that a server would make over it.
 func (m *dryMedium) Write(ctx context.Context, _ Fence, changes []Change) []Outcome {
 	outs := make([]Outcome, len(changes))

@@ -3,7 +3,7 @@ package cutover
 import "math"
 
 // Fill is what the newer instances of a seat must weigh so that it carries the share as nearly as the scale can, while the others keep
-// their weights (Plane.Fill). A newer instance gets nothing only where its room has something else that serves, or is to get nothing.
+// their weights (Filler). A newer instance gets nothing only where its room has something else that serves, or is to get nothing.
 func (m *Members) Fill(held []Held, newer func(*Held) bool, want Share) map[string]string {
 	f := filling{m: m, want: want, kept: make([]int, len(m.Rooms)), counts: make([]int, len(m.Rooms))}
 	now := 0

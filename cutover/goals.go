@@ -42,7 +42,7 @@ func (e *engine) goals(st *seatState, target *Target) map[string]string {
 func (e *engine) fill(st *seatState, target *Target, goals map[string]string, born map[string]bool) {
 	pl := &e.planes[st.plane]
 	want := e.recordedShare(st, target)
-	if pl.Fill == nil || want == nil || farOff(e.goalShare(st, goals), want) <= strayedBy {
+	if want == nil || farOff(e.goalShare(st, goals), want) <= strayedBy {
 		return
 	}
 	held := slices.Clone(st.held)
@@ -53,7 +53,7 @@ func (e *engine) fill(st *seatState, target *Target, goals map[string]string, bo
 			}
 		}
 	}
-	for object, v := range pl.Fill(held, func(h *Held) bool { return born[h.Object] }, want) {
+	for object, v := range fillOn(pl.Medium, held, func(h *Held) bool { return born[h.Object] }, want) {
 		goals[object] = v
 	}
 }

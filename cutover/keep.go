@@ -225,3 +225,18 @@ func (e *engine) mostFrequentNow(st *seatState) map[Room]string {
 	}
 	return out
 }
+
+// noteKept remembers what membership was kept last, for people.
+func (e *engine) noteKept(st *seatState, cs []Change) {
+	joined := 0
+	for _, c := range cs {
+		if e.p.isNew(c.ID()) || e.reborn[c.ID()] {
+			joined++
+		}
+	}
+	what := "its share set again over the instances that live"
+	if joined == len(cs) {
+		what = fmt.Sprintf("%d instances joined, weights set", joined)
+	}
+	e.keptLast = fmt.Sprintf("%s %s: %s", e.wall().Format(wallFormat), st.seat, what)
+}

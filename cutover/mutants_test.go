@@ -139,7 +139,7 @@ var mutants = []mutant{
 		run: "TestBackGivesNewInstancesTheirWeight",
 	}, {
 		name: "instances born since keep the share that their number makes", file: "goals.go",
-		old: "if pl.Fill == nil ||", new: "if pl.Fill != nil ||",
+		old: "if want == nil ||", new: "if want != nil ||",
 		run: "TestBackScalesTheNewerInstances",
 	}, {
 		name: "a person's back waits for what it was said in spite of", file: "judge.go",

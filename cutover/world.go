@@ -85,6 +85,20 @@ func nextOn(m Medium, h Held, value string) string {
 	return value
 }
 
+// Filler is a Medium whose objects each carry a weight. Fill is pure: what the newer ones of one seat must hold so that it carries the
+// share as nearly as the scale can, the others as they are in held. Nil if that can't be nearer than it is.
+type Filler interface {
+	Fill(held []Held, newer func(*Held) bool, want Share) map[string]string
+}
+
+// fillOn is what newer objects of a seat must hold, nil where they can't be filled.
+func fillOn(m Medium, held []Held, newer func(*Held) bool, want Share) map[string]string {
+	if f, ok := m.(Filler); ok {
+		return f.Fill(held, newer, want)
+	}
+	return nil
+}
+
 // Plane is where a medium's requests go: one Consul, one DNS account. Its limits are data, so that the engine packs, paces
 // and fences without asking which medium it is.
 type Plane struct {
@@ -105,10 +119,6 @@ type Plane struct {
 
 	HasCAS         bool // compare-and-set: the server takes all of a request or nothing
 	FencedByServer bool // the server checks Fence itself; a live lease is enough
-
-	// Fill is pure, and nil unless each of the medium's objects carries a weight of its own: what the newer ones of a seat must hold so
-	// that it carries the share as nearly as the scale can, the others as they are in held. Nil if that can't be nearer than it is.
-	Fill func(held []Held, newer func(*Held) bool, want Share) map[string]string
 }
 
 // Place is one lock: one Consul.

@@ -72,7 +72,7 @@ func MediumSuite(t *testing.T, setup func(t *testing.T) MediumUnderTest) {
 		{"a lost lease changes nothing", func(u *MediumUnderTest) bool { return u.LoseLease != nil }, fencedOff},
 		{"weights are those of the value", shaped, weighs},
 		{"shape is deterministic and keeps every prefix serving", shaped, shapes},
-		{"fill scales the newer ones only", func(u *MediumUnderTest) bool { return u.Plane.Fill != nil }, fills},
+		{"fill scales the newer ones only", fillable, fills},
 		{"shape refuses what the scale can't express", func(u *MediumUnderTest) bool { return u.Inexpressible > 0 }, refusesShare},
 		{"a cancelled context is obeyed", always, obeysCancelled},
 		{"one request on the wire", onWire(func(w *Wire) bool { return w.Sent != nil }), oneRequest},
@@ -94,6 +94,11 @@ func MediumSuite(t *testing.T, setup func(t *testing.T) MediumUnderTest) {
 
 func always(*MediumUnderTest) bool   { return true }
 func shaped(u *MediumUnderTest) bool { return u.Values == nil }
+
+func fillable(u *MediumUnderTest) bool {
+	_, is := u.Medium.(cutover.Filler)
+	return is && u.Plane.Aspect == cutover.Split
+}
 
 func onWire(has func(*Wire) bool) func(*MediumUnderTest) bool {
 	return func(u *MediumUnderTest) bool { return u.Wire != nil && has(u.Wire) }

@@ -88,7 +88,7 @@ func (m *mediumTest) fillsSeat(seat cutover.Seat, held []cutover.Held, kept map[
 	if was > cutover.Whole/2 {
 		want = was - 1000
 	}
-	values := m.Plane.Fill(held, func(h *cutover.Held) bool { return !kept[h.Object] }, cutover.Share{m.Rooms[0]: cutover.Whole - want, m.Rooms[1]: want})
+	values := m.Medium.(cutover.Filler).Fill(held, func(h *cutover.Held) bool { return !kept[h.Object] }, cutover.Share{m.Rooms[0]: cutover.Whole - want, m.Rooms[1]: want})
 	if len(values) == 0 {
 		m.Errorf("%v: nothing is filled to bring %s from %d to %d", seat, m.Rooms[1], was, want)
 	}

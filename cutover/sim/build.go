@@ -232,11 +232,6 @@ func (r *route) provider() string {
 func (s *Sim) addPlane(p cutover.Plane, of runbooks.Medium, takes cutover.T, has func(*seat) bool) {
 	q := &plane{s: s, name: p.Name, of: of, Plane: p, takes: takes + s.rnd.span(0, takes/2)}
 	q.TimeOut, q.Workers = 5*cutover.Second, 4
-	if p.Aspect == cutover.Split && of != runbooks.MediumKey && of != runbooks.MediumSplitter {
-		q.Fill = func(held []cutover.Held, newer func(*cutover.Held) bool, want cutover.Share) map[string]string {
-			return q.members().Fill(held, newer, want)
-		}
-	}
 	if s.o.Limits != nil {
 		s.o.Limits(&q.Plane)
 	}

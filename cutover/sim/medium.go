@@ -33,7 +33,10 @@ type medium struct {
 	r *Runner
 }
 
-var _ cutover.Medium = (*medium)(nil)
+var (
+	_ cutover.Medium = (*medium)(nil)
+	_ cutover.Filler = (*medium)(nil)
+)
 
 var (
 	errUnreachable = errors.New("no connection")
@@ -116,6 +119,14 @@ func (m *medium) Weigh(h cutover.Held, value string) (cutover.Share, error) {
 		return nil, fmt.Errorf("%s is a TTL, which weighs nothing", h.Object)
 	}
 	return m.weigh(h.Object, room, value)
+}
+
+// Fill is cutover.Filler's: only instances and records carry a weight each.
+func (m *medium) Fill(held []cutover.Held, newer func(*cutover.Held) bool, want cutover.Share) map[string]string {
+	if m.Aspect != cutover.Split || m.of == runbooks.MediumKey || m.of == runbooks.MediumSplitter {
+		return nil
+	}
+	return m.members().Fill(held, newer, want)
 }
 
 // Shape brings each seat to its share.
