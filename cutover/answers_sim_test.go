@@ -76,23 +76,9 @@ func (x sickAt) cleared(r ran, key string) time.Duration {
 // opened is the trial played to its end, in rooms that stay open.
 func (c trial) opened(t testing.TB) (*sim.Sim, ran) {
 	t.Helper()
-	l, err := loadBook(c.book)
-	if err != nil {
-		t.Fatal(err)
-	}
 	o := c.o
 	o.Seed, o.Commands = c.seed, c.commands
-	for _, text := range c.faults {
-		f, err := sim.ParseFault(text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		o.Faults = append(o.Faults, f)
-	}
-	s, err := sim.New(l, o)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := simOf(t, c.book, o, c.faults...)
 	start := s.Shares()
 	out, err := s.Run(context.Background())
 	if err != nil {

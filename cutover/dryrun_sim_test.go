@@ -10,35 +10,24 @@ import (
 
 	"roomshift/cutover"
 	"roomshift/cutover/sim"
-	"roomshift/runbooks"
 )
 
-// oneNight runs a shipped runbook's first night in simulated rooms, in truth or dry, and returns its records in order.
-func oneNight(t *testing.T, book string, dry bool, o sim.Options, faults ...string) (*sim.Sim, *cutover.Result, []cutover.Record, *cutover.Dry) {
+// oneNight runs a shipped runbook's first night in simulated rooms, in truth or dry, and returns its records in order. change, if there is
+// one, makes another world of the rooms' own.
+func oneNight(t *testing.T, book string, dry bool, o sim.Options, change func(*cutover.World), faults ...string) (*sim.Sim, *cutover.Result, []cutover.Record, *cutover.Dry) {
 	t.Helper()
-	l, err := runbooks.Load(book, "")
-	if err != nil || len(l.Problems) > 0 {
-		t.Fatalf("load %s: %v %v", book, err, l)
-	}
-	for _, text := range faults {
-		f, err := sim.ParseFault(text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		o.Faults = append(o.Faults, f)
-	}
 	o.Samples = true // a dry run looks at samples one by one
 	o.Limit = 12 * time.Hour
-	s, err := sim.New(l, o)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s, l := simOf(t, book, o, faults...), loaded(t, book)
 	ctx := context.Background()
 	snap, err := s.Snapshot(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
 	w := s.World()
+	if change != nil {
+		change(&w)
+	}
 	plan, problems := cutover.NewPlan(cutover.PlanInput{Rooms: l.Rooms, Book: l.Book, Planes: w.Planes, Snapshot: snap})
 	if len(problems) > 0 {
 		t.Fatalf("plan %s: %v", book, problems)
@@ -87,8 +76,8 @@ func TestDryRunWritesWhatTheRealRunWrites(t *testing.T) {
 	} {
 		t.Run(c.book+strings.Join(c.faults, ""), func(t *testing.T) {
 			c.o.Seed = 1
-			real, want, rs, _ := oneNight(t, c.book, false, c.o, c.faults...)
-			s, got, drs, d := oneNight(t, c.book, true, c.o, c.faults...)
+			real, want, rs, _ := oneNight(t, c.book, false, c.o, nil, c.faults...)
+			s, got, drs, d := oneNight(t, c.book, true, c.o, nil, c.faults...)
 			if got.Exit != want.Exit {
 				t.Errorf("dry: exit %d; the real run: %d", got.Exit, want.Exit)
 			}

@@ -31,22 +31,7 @@ func loaded(t testing.TB, book string) *runbooks.Loaded {
 // play runs a shipped runbook in simulated rooms.
 func play(t testing.TB, book string, o sim.Options, faults ...string) *sim.Outcome {
 	t.Helper()
-	l := loaded(t, book)
-	for _, text := range faults {
-		f, err := sim.ParseFault(text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		o.Faults = append(o.Faults, f)
-	}
-	s, err := sim.New(l, o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := s.Run(context.Background())
-	if err != nil {
-		t.Fatal(err)
-	}
+	_, out := playSim(t, book, o, faults...)
 	for _, p := range out.Problems {
 		t.Error(p.Error())
 	}
@@ -171,16 +156,24 @@ func recordsOf(s *sim.Sim) []cutover.Record {
 	return rs
 }
 
-// simOf builds the rooms of a runbook with faults.
-func simOf(t *testing.T, name string, o sim.Options, faults ...string) *sim.Sim {
+// faultsOf reads faults as people write them.
+func faultsOf(t testing.TB, texts []string) []sim.Fault {
 	t.Helper()
-	for _, text := range faults {
+	var faults []sim.Fault
+	for _, text := range texts {
 		f, err := sim.ParseFault(text)
 		if err != nil {
 			t.Fatal(err)
 		}
-		o.Faults = append(o.Faults, f)
+		faults = append(faults, f)
 	}
+	return faults
+}
+
+// simOf builds the rooms of a runbook with faults.
+func simOf(t testing.TB, name string, o sim.Options, faults ...string) *sim.Sim {
+	t.Helper()
+	o.Faults = append(o.Faults, faultsOf(t, faults)...)
 	s, err := sim.New(loaded(t, name), o)
 	if err != nil {
 		t.Fatal(err)
@@ -189,7 +182,7 @@ func simOf(t *testing.T, name string, o sim.Options, faults ...string) *sim.Sim 
 }
 
 // playSim is play that keeps the rooms.
-func playSim(t *testing.T, name string, o sim.Options, faults ...string) (*sim.Sim, *sim.Outcome) {
+func playSim(t testing.TB, name string, o sim.Options, faults ...string) (*sim.Sim, *sim.Outcome) {
 	t.Helper()
 	s := simOf(t, name, o, faults...)
 	out, err := s.Run(context.Background())

@@ -35,13 +35,7 @@ func newStage(t *testing.T, book string) *stage {
 // play runs the runbook, and hands over the rooms beside the outcome.
 func (st *stage) play(t *testing.T, o sim.Options, faults ...string) (*sim.Sim, *sim.Outcome) {
 	t.Helper()
-	for _, text := range faults {
-		f, err := sim.ParseFault(text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		o.Faults = append(o.Faults, f)
-	}
+	o.Faults = append(o.Faults, faultsOf(t, faults)...)
 	s, err := sim.New(st.l, o)
 	if err != nil {
 		t.Fatal(err)

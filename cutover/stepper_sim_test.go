@@ -6,11 +6,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"roomshift/cutover"
 	"roomshift/cutover/sim"
-	"roomshift/runbooks"
 )
 
 // switched is a medium of records that go to none, and come from it, by way of weight 1: one write is one call at a provider who
@@ -87,50 +85,15 @@ steps:
 `, shares))
 	run := func(dry bool, faults ...string) (*sim.Sim, *cutover.Result, []cutover.Record, *switched) {
 		t.Helper()
-		l, err := runbooks.Load(path, "")
-		if err != nil || len(l.Problems) > 0 {
-			t.Fatal(err, l.Problems)
-		}
-		o := sim.Options{Seed: 1, Samples: true, Limit: 6 * time.Hour, Commands: []sim.Timed{back(turns)}}
-		for _, text := range faults {
-			f, err := sim.ParseFault(text)
-			if err != nil {
-				t.Fatal(err)
-			}
-			o.Faults = append(o.Faults, f)
-		}
-		s, err := sim.New(l, o)
-		if err != nil {
-			t.Fatal(err)
-		}
-		ctx := context.Background()
-		snap, err := s.Snapshot(ctx)
-		if err != nil {
-			t.Fatal(err)
-		}
-		w := s.World()
 		m := &switched{}
-		for i := range w.Planes {
-			if pl := &w.Planes[i]; pl.Name == "alidns" {
-				m.Medium = pl.Medium
-				pl.Medium = m
+		s, res, rs, _ := oneNight(t, path, dry, sim.Options{Seed: 1, Commands: []sim.Timed{back(turns)}}, func(w *cutover.World) {
+			for i := range w.Planes {
+				if pl := &w.Planes[i]; pl.Name == "alidns" {
+					m.Medium = pl.Medium
+					pl.Medium = m
+				}
 			}
-		}
-		plan, problems := cutover.NewPlan(cutover.PlanInput{Rooms: l.Rooms, Book: l.Book, Planes: w.Planes, Snapshot: snap})
-		if len(problems) > 0 {
-			t.Fatal(problems)
-		}
-		if dry {
-			w, _ = cutover.DryRun(w)
-		}
-		res, err := cutover.Run(ctx, w, cutover.Start{Run: "0126-01", Plan: plan, Why: "start", Version: "test", Host: "ops-1", User: "ops1", PID: 1000, Rates: snap.Rates})
-		if err != nil {
-			t.Fatal(err)
-		}
-		rs, _, err := w.Journal.Read(ctx)
-		if err != nil {
-			t.Fatal(err)
-		}
+		}, faults...)
 		return s, res, rs, m
 	}
 	s, res, rs, m := run(false)
