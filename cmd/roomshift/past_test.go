@@ -11,7 +11,6 @@ import (
 
 	"roomshift/cutover"
 	"roomshift/cutover/sim"
-	"roomshift/runbooks"
 )
 
 // pastRun is a simulated run of a shipped runbook with a fault, by its name and records.
@@ -22,22 +21,7 @@ type pastRun struct {
 
 func simulated(t *testing.T, name, book, fault string) pastRun {
 	t.Helper()
-	l, err := runbooks.Load(book, "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	f, err := sim.ParseFault(fault)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := sim.New(l, sim.Options{Seed: 1, Faults: []sim.Fault{f}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := s.Run(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	out := simulation(t, book, sim.Options{Seed: 1}, fault)
 	return pastRun{name, out.Records}
 }
 

@@ -21,26 +21,7 @@ func recorded(t *testing.T, env, name, book string, faults ...string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := runbooks.Load(book, "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	o := sim.Options{Seed: 1, Run: name}
-	for _, text := range faults {
-		f, err := sim.ParseFault(text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		o.Faults = append(o.Faults, f)
-	}
-	s, err := sim.New(l, o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := s.Run(context.Background())
-	if err != nil {
-		t.Fatal(err)
-	}
+	out := simulation(t, book, sim.Options{Seed: 1, Run: name}, faults...)
 	b, err := out.Lines()
 	if err != nil {
 		t.Fatal(err)
@@ -142,4 +123,37 @@ func TestJournalThatCannotBeRead(t *testing.T) {
 	if r.err == nil || !strings.Contains(standing(r), "can't be read") {
 		t.Errorf("a journal that was edited: %v, %s", r.err, standing(r))
 	}
+}
+
+// faultsOf reads faults as people write them.
+func faultsOf(t *testing.T, texts []string) []sim.Fault {
+	t.Helper()
+	var faults []sim.Fault
+	for _, text := range texts {
+		f, err := sim.ParseFault(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		faults = append(faults, f)
+	}
+	return faults
+}
+
+// simulation is a simulated run of a shipped runbook.
+func simulation(t *testing.T, book string, o sim.Options, faults ...string) *sim.Outcome {
+	t.Helper()
+	l, err := runbooks.Load(book, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Faults = faultsOf(t, faults)
+	s, err := sim.New(l, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := s.Run(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
 }

@@ -50,13 +50,7 @@ func watched(t *testing.T, book string, faults []string, at ...time.Duration) (*
 		t.Fatalf("load %s: %v %v", book, err, l)
 	}
 	o := sim.Options{Seed: 1, Version: "test"}
-	for _, text := range faults {
-		f, err := sim.ParseFault(text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		o.Faults = append(o.Faults, f)
-	}
+	o.Faults = faultsOf(t, faults)
 	for _, d := range at {
 		o.Commands = append(o.Commands, sim.Timed{At: d, Command: cutover.Command{ID: d.String(), Verb: "status", Who: "ops1"}})
 	}

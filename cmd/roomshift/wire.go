@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -110,24 +111,38 @@ func roomNamed(rooms *runbooks.Rooms, name string) *runbooks.Room {
 	return nil
 }
 
-// keysIn are the seats whose number is in this room's Consul: a seat is written through its own; what stands once for all is the
+// specsIn are the seats of a medium that are in this room's Consul: a seat is written through its own; what stands once for all is the
 // control room's.
-func keysIn(rooms *runbooks.Rooms, room string) map[cutover.Seat]consul.KeySpec {
-	specs := map[cutover.Seat]consul.KeySpec{}
+func specsIn[S any](rooms *runbooks.Rooms, room string, of runbooks.Medium, spec func(*runbooks.Route) S) map[cutover.Seat]S {
+	specs := map[cutover.Seat]S{}
 	for i := range rooms.Routes {
 		rt := &rooms.Routes[i]
-		if rt.Medium != runbooks.MediumKey {
-			continue
-		}
-		spec := consul.KeySpec{Key: rt.Key.Key, Field: rt.Key.Field, As: rt.Key.As, Of: rt.Key.Of}
 		switch {
+		case rt.Medium != of:
 		case slices.Contains(rt.Seats, room):
-			specs[cutover.Seat{Route: rt.Name, At: room}] = spec
+			specs[cutover.Seat{Route: rt.Name, At: room}] = spec(rt)
 		case len(rt.Seats) == 0 && room == rooms.Control.Room:
-			specs[cutover.Seat{Route: rt.Name}] = spec
+			specs[cutover.Seat{Route: rt.Name}] = spec(rt)
 		}
 	}
 	return specs
+}
+
+func keysIn(rooms *runbooks.Rooms, room string) map[cutover.Seat]consul.KeySpec {
+	return specsIn(rooms, room, runbooks.MediumKey, func(rt *runbooks.Route) consul.KeySpec {
+		return consul.KeySpec{Key: rt.Key.Key, Field: rt.Key.Field, As: rt.Key.As, Of: rt.Key.Of}
+	})
+}
+
+// networksOf are the ranges of addresses that rooms.yaml says are a room's.
+func networksOf(room *runbooks.Room) []netip.Prefix {
+	var out []netip.Prefix
+	for _, a := range room.Addresses {
+		if p, err := netip.ParsePrefix(a.CIDR); err == nil { // what isn't a range is a URL: the file was checked
+			out = append(out, p)
+		}
+	}
+	return out
 }
 
 // processDead tells whether a process that ran on this machine is gone. Another machine's can't be known.

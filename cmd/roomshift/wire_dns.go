@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net/netip"
 	"os"
 	"strings"
 	"sync"
@@ -217,13 +216,7 @@ func roomNets(rooms *runbooks.Rooms) []dns.RoomNets {
 	var out []dns.RoomNets
 	for i := range rooms.Rooms {
 		room := &rooms.Rooms[i]
-		nets := dns.RoomNets{Room: room.Name}
-		for _, a := range room.Addresses {
-			if p, err := netip.ParsePrefix(a.CIDR); err == nil {
-				nets.Nets = append(nets.Nets, p)
-			}
-		}
-		out = append(out, nets)
+		out = append(out, dns.RoomNets{Room: room.Name, Nets: networksOf(room)})
 	}
 	return out
 }

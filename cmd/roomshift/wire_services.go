@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"maps"
-	"net/netip"
 	"slices"
 
 	"roomshift/consul"
@@ -22,12 +21,12 @@ func (r *realRooms) wireServices() error {
 		}
 		place := "consul." + room.Name
 		if specs := servicesIn(rooms, room.Name); len(specs) > 0 {
-			name := "services." + room.Name
+			name := place + ".services"
 			s := client.Services(name, specs, consul.ServicesOptions{Rooms: signsOf(rooms), Here: room.Name, AgentsPort: room.AgentsPort})
 			r.world.Planes = append(r.world.Planes, client.ServicesPlane(name, room.Name, place, s))
 		}
 		if specs := splittersIn(rooms, room.Name); len(specs) > 0 {
-			name := "splitters." + room.Name
+			name := place + ".splitters"
 			s := client.Splitters(name, specs)
 			r.world.Planes = append(r.world.Planes, client.SplittersPlane(name, room.Name, place, s))
 		}
@@ -35,37 +34,16 @@ func (r *realRooms) wireServices() error {
 	return nil
 }
 
-// seatIn is the seat of a route in this room's Consul: a seat is written through its own; what stands once for all is the control room's.
-func seatIn(rooms *runbooks.Rooms, rt *runbooks.Route, room string) (cutover.Seat, bool) {
-	switch {
-	case slices.Contains(rt.Seats, room):
-		return cutover.Seat{Route: rt.Name, At: room}, true
-	case len(rt.Seats) == 0 && room == rooms.Control.Room:
-		return cutover.Seat{Route: rt.Name}, true
-	}
-	return cutover.Seat{}, false
-}
-
 func servicesIn(rooms *runbooks.Rooms, room string) map[cutover.Seat]consul.ServiceSpec {
-	specs := map[cutover.Seat]consul.ServiceSpec{}
-	for i := range rooms.Routes {
-		rt := &rooms.Routes[i]
-		if seat, ok := seatIn(rooms, rt, room); ok && rt.Medium == runbooks.MediumService {
-			specs[seat] = consul.ServiceSpec{Service: rt.Service, Consumer: rt.Consumer}
-		}
-	}
-	return specs
+	return specsIn(rooms, room, runbooks.MediumService, func(rt *runbooks.Route) consul.ServiceSpec {
+		return consul.ServiceSpec{Service: rt.Service, Consumer: rt.Consumer}
+	})
 }
 
 func splittersIn(rooms *runbooks.Rooms, room string) map[cutover.Seat]consul.SplitterSpec {
-	specs := map[cutover.Seat]consul.SplitterSpec{}
-	for i := range rooms.Routes {
-		rt := &rooms.Routes[i]
-		if seat, ok := seatIn(rooms, rt, room); ok && rt.Medium == runbooks.MediumSplitter {
-			specs[seat] = consul.SplitterSpec{Service: rt.Service, Rooms: legsOf(rooms, rt)}
-		}
-	}
-	return specs
+	return specsIn(rooms, room, runbooks.MediumSplitter, func(rt *runbooks.Route) consul.SplitterSpec {
+		return consul.SplitterSpec{Service: rt.Service, Rooms: legsOf(rooms, rt)}
+	})
 }
 
 // legsOf says by which words a splitter's legs lead to rooms: the route's own, else the rooms' names and datacenters.
@@ -89,14 +67,9 @@ func signsOf(rooms *runbooks.Rooms) []consul.RoomSigns {
 	var signs []consul.RoomSigns
 	for i := range rooms.Rooms {
 		room := &rooms.Rooms[i]
-		s := consul.RoomSigns{Room: room.Name, Words: []string{room.Name}}
+		s := consul.RoomSigns{Room: room.Name, Words: []string{room.Name}, Networks: networksOf(room)}
 		if room.Consul != nil && room.Consul.Datacenter != "" && room.Consul.Datacenter != room.Name {
 			s.Words = append(s.Words, room.Consul.Datacenter)
-		}
-		for _, a := range room.Addresses {
-			if n, err := netip.ParsePrefix(a.CIDR); err == nil {
-				s.Networks = append(s.Networks, n)
-			}
 		}
 		signs = append(signs, s)
 	}

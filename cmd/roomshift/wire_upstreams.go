@@ -1,9 +1,6 @@
 package main
 
 import (
-	"net/netip"
-	"slices"
-
 	"roomshift/consul"
 	"roomshift/cutover"
 	"roomshift/runbooks"
@@ -16,45 +13,24 @@ func (r *realRooms) wireUpstreams(client *consul.Client, place, room string) {
 		return
 	}
 	var names []cutover.Room
+	var networks []consul.Network
 	for i := range r.l.Rooms.Rooms {
-		names = append(names, r.l.Rooms.Rooms[i].Name)
+		of := &r.l.Rooms.Rooms[i]
+		names = append(names, of.Name)
+		for _, p := range networksOf(of) {
+			networks = append(networks, consul.Network{Room: of.Name, Prefix: p})
+		}
 	}
 	plane := place + ".upstreams"
-	ups := client.Upstreams(plane, specs, names, networksOf(r.l.Rooms))
+	ups := client.Upstreams(plane, specs, names, networks)
 	r.upstreams = append(r.upstreams, ups)
 	r.world.Planes = append(r.world.Planes, client.Plane(plane, room, place, ups))
 }
 
-// upstreamsIn are the seats whose upstream's keys are in this room's Consul: what stands once for all is the control room's.
 func upstreamsIn(rooms *runbooks.Rooms, room string) map[cutover.Seat]consul.UpstreamSpec {
-	specs := map[cutover.Seat]consul.UpstreamSpec{}
-	for i := range rooms.Routes {
-		rt := &rooms.Routes[i]
-		if rt.Medium != runbooks.MediumUpstream {
-			continue
-		}
-		spec := consul.UpstreamSpec{Name: rt.Upstream, Consumer: consul.UpstreamConsumer(rt.Consumer)}
-		switch {
-		case slices.Contains(rt.Seats, room):
-			specs[cutover.Seat{Route: rt.Name, At: room}] = spec
-		case len(rt.Seats) == 0 && room == rooms.Control.Room:
-			specs[cutover.Seat{Route: rt.Name}] = spec
-		}
-	}
-	return specs
-}
-
-// networksOf are the ranges of addresses that rooms.yaml says are in a room.
-func networksOf(rooms *runbooks.Rooms) []consul.Network {
-	var out []consul.Network
-	for i := range rooms.Rooms {
-		for _, a := range rooms.Rooms[i].Addresses {
-			if p, err := netip.ParsePrefix(a.CIDR); err == nil { // what isn't a range is a URL: the file was checked
-				out = append(out, consul.Network{Room: rooms.Rooms[i].Name, Prefix: p})
-			}
-		}
-	}
-	return out
+	return specsIn(rooms, room, runbooks.MediumUpstream, func(rt *runbooks.Route) consul.UpstreamSpec {
+		return consul.UpstreamSpec{Name: rt.Upstream, Consumer: consul.UpstreamConsumer(rt.Consumer)}
+	})
 }
 
 // goBy tells the media what a run's plan was made of.
