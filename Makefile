@@ -1,6 +1,6 @@
 # make test   installs the servers that the tests need, then runs every test
 # make race   every test under the race detector
-# make long   the sweeps of the simulated rooms whole, not sampled: hours
+# make long   the sweeps of the simulated rooms whole, not sampled, and what takes minutes on a real Consul: an hour
 # make lab    two rooms of real servers on this machine, until Ctrl-C
 # make lint   gofmt, go vet, staticcheck, golangci-lint
 # make bench  every benchmark
@@ -27,7 +27,7 @@ test: deps
 race: deps
 	$(GO) test -race -short -timeout 60m ./...
 
-# Hours on one core: see cutover/states_sim_test.go and cutover/moments_sim_test.go. Minutes: what an agent's own sync leaves.
+# See cutover/states_sim_test.go and cutover/moments_sim_test.go; and what an agent's own sync leaves.
 long:
 	$(GO) test -timeout 12h -run 'TestBackFromEveryState|TestMoments' ./cutover -long
 	$(GO) test -timeout 30m -run 'TestAgentKeeps|TestHAProxyObeys' ./consul -long

@@ -149,11 +149,7 @@ func keysUnderTest(t *testing.T) cutovertest.MediumUnderTest {
 	proxy := cutovertest.NewProxy(t, realHost())
 	c := client(t, proxy.Addr(), nil)
 	keys := c.NumberKeys("keys@home", "home", seats, rooms)
-	change := func(object string, f func(p *api.KVPair)) {
-		p := get(t, m, object)
-		f(p)
-		put(t, m, object, string(p.Value), p.Flags)
-	}
+	change := changes(t, m)
 	return cutovertest.MediumUnderTest{
 		Medium: keys, Plane: c.Plane("keys@home", "home", "home", keys), Seats: keys.Seats(), Rooms: rooms, Fence: fence,
 		Inexpressible: 50, Secrets: []string{real.Token, real.Management}, Wire: proxy.Wire(),
@@ -167,21 +163,40 @@ func keysUnderTest(t *testing.T) cutovertest.MediumUnderTest {
 		Disturb: func(object string) {
 			change(object, func(p *api.KVPair) { p.Value, p.Flags = append(p.Value, " \n\n"...), p.Flags+1 })
 		},
-		Remake: func(object string) {
-			p := get(t, m, object)
-			if _, err := m.KV().Delete(object, nil); err != nil {
-				t.Fatal(err)
-			}
-			put(t, m, object, string(p.Value), p.Flags)
-		},
+		Remake: remakes(t, m),
 		Hide: func() {
 			setRules(t, rules+fmt.Sprintf("key %q { policy = \"deny\" }\n", permille))
 		},
-		LoseLease: func() {
-			if _, err := m.Session().Destroy(fence.Session, nil); err != nil {
-				t.Fatal(err)
-			}
-		},
+		LoseLease: ends(t, m, fence),
+	}
+}
+
+// changes is a way to write a key as somebody else would.
+func changes(t testing.TB, m *api.Client) func(object string, f func(p *api.KVPair)) {
+	return func(object string, f func(p *api.KVPair)) {
+		p := get(t, m, object)
+		f(p)
+		put(t, m, object, string(p.Value), p.Flags)
+	}
+}
+
+// remakes is a way to make a key anew, as it is.
+func remakes(t testing.TB, m *api.Client) func(object string) {
+	return func(object string) {
+		p := get(t, m, object)
+		if _, err := m.KV().Delete(object, nil); err != nil {
+			t.Fatal(err)
+		}
+		put(t, m, object, string(p.Value), p.Flags)
+	}
+}
+
+// ends is a way to end the session behind a lock.
+func ends(t testing.TB, m *api.Client, f cutover.Fence) func() {
+	return func() {
+		if _, err := m.Session().Destroy(f.Session, nil); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -60,11 +60,7 @@ func upstreamsUnderTest(t *testing.T, consumer consul.UpstreamConsumer, first fu
 	proxy := cutovertest.NewProxy(t, realHost())
 	c := client(t, proxy.Addr(), nil)
 	ups := c.Upstreams("upstreams@home", seats, rooms[:], networks)
-	change := func(object string, f func(p *api.KVPair)) {
-		p := get(t, m, object)
-		f(p)
-		put(t, m, object, string(p.Value), p.Flags)
-	}
+	change := changes(t, m)
 	return cutovertest.MediumUnderTest{
 		Medium: ups, Plane: c.Plane("upstreams@home", "home", "home", ups), Seats: ups.Seats(), Rooms: rooms, Fence: fence,
 		Inexpressible: 0, Shares: []int{300, 1000, 6000, 10000, 0}, Secrets: []string{real.Token, real.Management}, Wire: proxy.Wire(),
@@ -80,21 +76,11 @@ func upstreamsUnderTest(t *testing.T, consumer consul.UpstreamConsumer, first fu
 				p.Value, p.Flags = []byte(strings.Replace(string(p.Value), `"max_fails":2`, `"max_fails":7 , "note":"✓"`, 1)), p.Flags+1
 			})
 		},
-		Remake: func(object string) {
-			p := get(t, m, object)
-			if _, err := m.KV().Delete(object, nil); err != nil {
-				t.Fatal(err)
-			}
-			put(t, m, object, string(p.Value), p.Flags)
-		},
+		Remake: remakes(t, m),
 		Hide: func() {
 			setRules(t, rules+fmt.Sprintf("key \"upstreams/%s/10.1.0.2:8080\" { policy = \"deny\" }\n", one))
 		},
-		LoseLease: func() {
-			if _, err := m.Session().Destroy(fence.Session, nil); err != nil {
-				t.Fatal(err)
-			}
-		},
+		LoseLease: ends(t, m, fence),
 	}
 }
 

@@ -87,14 +87,7 @@ func TestOverwriteOfWhatNobodyWrote(t *testing.T) {
 
 // TestQuestionsEndWhenTheRunTurns: an old question can't be answered while going back.
 func TestQuestionsEndWhenTheRunTurns(t *testing.T) {
-	path := book(t, `version: 1
-name: book
-move: {from: home, to: cloud}
-bake: 5m
-steps:
-  - shift: {cloud: {im: [5%]}}
-  - shift: {cloud: {gw@home: [5%]}}
-`)
+	path := book(t, twoShifts)
 	out := play(t, path, sim.Options{Seed: 1, Commands: []sim.Timed{back(9 * cutover.Minute), say(9*cutover.Minute+cutover.Second, "accept", "reason", "late")}},
 		"foreign gw@home 33% at 7m")
 	find(t, out, "question", func(r *cutover.Record) bool { return r.Asked != nil && r.Asked.What == "foreign" })
@@ -111,14 +104,7 @@ steps:
 
 // TestAcceptAdoptsWhatItWasAskedAbout: somebody else wrote two seats; the step that asks is about one of them.
 func TestAcceptAdoptsWhatItWasAskedAbout(t *testing.T) {
-	path := book(t, `version: 1
-name: book
-move: {from: home, to: cloud}
-bake: 5m
-steps:
-  - shift: {cloud: {im: [5%]}}
-  - shift: {cloud: {gw@home: [5%]}}
-`)
+	path := book(t, twoShifts)
 	out := play(t, path, sim.Options{Seed: 1, Commands: []sim.Timed{say(9*cutover.Minute, "accept", "reason", "agreed")}},
 		"foreign im 50% at 7m", "foreign gw@home 33% at 7m")
 	adopted := 0
