@@ -149,12 +149,8 @@ func catalogUnderTest(t *testing.T) cutovertest.MediumUnderTest {
 			}
 			asked(t, real.Addr, http.MethodPut, "/v1/catalog/register", string(b))
 		},
-		Hide: func() { setRules(t, rules+fmt.Sprintf("service %q { policy = \"deny\" }\n", one)) },
-		LoseLease: func() {
-			if _, err := m.Session().Destroy(fence.Session, nil); err != nil {
-				t.Fatal(err)
-			}
-		},
+		Hide:      func() { setRules(t, rules+fmt.Sprintf("service %q { policy = \"deny\" }\n", one)) },
+		LoseLease: ends(t, m, fence),
 	}
 }
 
