@@ -56,7 +56,8 @@ type balance struct {
 	plane   cutover.Plane
 	fence   cutover.Fence
 	agents  bool
-	wanted  int
+	wanted  int     // basis points
+	said    float64 // percent, by HAProxy's own weights
 }
 
 func balanced(ctx context.Context, t *testing.T, own *server.Consul) *balance {
@@ -133,21 +134,45 @@ func (h *balance) obeys(when string) {
 	if off := share - h.wanted; max(off, -off) > cutover.Near {
 		h.Errorf("%s: %d basis points are set", when, share)
 	}
-	var said float64
-	until(h, when+": HAProxy's own weights give that share", func() bool {
-		weights, err := h.haproxy.Weights(h.ctx)
-		if err != nil {
-			h.Fatal(err)
-		}
-		sums := map[cutover.Room]int{}
-		for addr, w := range weights {
-			sums[h.rooms[addr]] += w
-		}
-		said = 100 * float64(sums["cloud"]) / float64(max(1, sums["home"]+sums["cloud"]))
-		return sums["home"] > 0 && (sums["cloud"] > 0) == (h.wanted > 0) && math.Abs(said-float64(share)/100) < 0.1
-	})
 	const n = 1000
-	cloud := 0
+	for again := 0; ; again++ {
+		said := h.settled(when, share)
+		cloud := h.count(when, n)
+		seen := 100 * float64(cloud) / n
+		h.Logf("%s: wanted %.2f %%, set %.2f, HAProxy says %.2f, answers %.2f of %d", when, float64(h.wanted)/100, float64(share)/100, said, seen, n)
+		if math.Abs(seen-float64(h.wanted)/100) <= 2 && (h.wanted > 0 || cloud == 0) {
+			return
+		}
+		if again == 5 { // what it resolves anew meanwhile, after a restart, is another state's share: that passes
+			h.Errorf("%s: %.2f %% of the answers are the cloud's", when, seen)
+			return
+		}
+	}
+}
+
+// settled waits until HAProxy's own weights give a share, and returns it in percent.
+func (h *balance) settled(when string, share int) (said float64) {
+	until(h, when+": HAProxy's own weights give that share", func() bool { return h.gives(share) })
+	return h.said
+}
+
+// gives is whether HAProxy's own weights give a share now.
+func (h *balance) gives(share int) bool {
+	weights, err := h.haproxy.Weights(h.ctx)
+	if err != nil {
+		h.Fatal(err)
+	}
+	sums := map[cutover.Room]int{}
+	for addr, w := range weights {
+		sums[h.rooms[addr]] += w
+	}
+	h.said = 100 * float64(sums["cloud"]) / float64(max(1, sums["home"]+sums["cloud"]))
+	return sums["home"] > 0 && (sums["cloud"] > 0) == (h.wanted > 0) && math.Abs(h.said-float64(share)/100) < 0.1
+}
+
+// count asks HAProxy n times, and returns how often the cloud answered.
+func (h *balance) count(when string, n int) (cloud int) {
+	h.Helper()
 	for range n {
 		resp, err := http.Get(h.haproxy.Addr)
 		if err != nil {
@@ -162,11 +187,7 @@ func (h *balance) obeys(when string) {
 			cloud++
 		}
 	}
-	seen := 100 * float64(cloud) / n
-	h.Logf("%s: wanted %.2f %%, set %.2f, HAProxy says %.2f, answers %.2f of %d", when, float64(h.wanted)/100, float64(share)/100, said, seen, n)
-	if math.Abs(seen-float64(h.wanted)/100) > 2 || h.wanted == 0 && cloud > 0 {
-		h.Errorf("%s: %.2f %% of the answers are the cloud's", when, seen)
-	}
+	return cloud
 }
 
 // afterSync lets the agent sync all that it has, and looks again.
