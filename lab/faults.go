@@ -2,6 +2,7 @@ package lab
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -146,11 +147,17 @@ func (l *Lab) Heal(ctx context.Context) error {
 			}
 		}
 	}
+	for _, p := range l.parts {
+		if err := p.heal(ctx); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
-// Help is what Do understands.
-const Help = `lag FROM TO 2s          replication from one room to the other is late; 0s ends it
+// The words of a lab without parts, and what stands below those of its parts.
+const (
+	coreHelp = `lag FROM TO 2s          replication from one room to the other is late; 0s ends it
 applier ROOM stop|start the room's master stops applying what the other wrote
 errors ROOM 20%         a part of what the room's service is asked fails; 0% ends it
 room ROOM down|up       a whole room is away
@@ -159,12 +166,14 @@ prometheus ROOM down|frozen|up
 cut                     the line between the rooms
 writes off|on           the load generator only reads
 set ROOM NUMBER         write the number at the room's key by hand
-heal                    ends every fault
+`
+	endHelp = `heal                    ends every fault
 status                  what the load generator has counted
 quit                    ends the lab
 `
+)
 
-// Do carries out one line of Help and says what it did.
+// Do carries out one line of l.Help and says what it did.
 func (l *Lab) Do(ctx context.Context, line string) (string, error) {
 	f := strings.Fields(line)
 	if len(f) == 0 {
@@ -172,9 +181,9 @@ func (l *Lab) Do(ctx context.Context, line string) (string, error) {
 	}
 	switch f[0] {
 	case "help", "?":
-		return Help, nil
+		return l.Help(), nil
 	case "status":
-		return l.status(), nil
+		return l.status(ctx), nil
 	case "heal":
 		return "healed\n", l.Heal(ctx)
 	case "cut":
@@ -186,8 +195,11 @@ func (l *Lab) Do(ctx context.Context, line string) (string, error) {
 			return line + ": done\n", nil
 		}
 	}
+	if said, err := l.spoken(ctx, f); !errors.Is(err, errNotUnderstood) {
+		return said, err
+	}
 	if len(f) < 3 || !isRoom(f[1]) {
-		return "", fmt.Errorf("%q isn't understood; want a line such as\n%s", line, Help)
+		return "", l.misunderstood(line)
 	}
 	return line + ": done\n", l.fault(ctx, f[0], f[1], f[2:])
 }
@@ -216,7 +228,7 @@ func (l *Lab) fault(ctx context.Context, what, room string, args []string) error
 			return set(ctx, room, State(last))
 		}
 	}
-	return fmt.Errorf("%s %s %s isn't understood; want a line such as\n%s", what, room, strings.Join(args, " "), Help)
+	return l.misunderstood(strings.Join(append([]string{what, room}, args...), " "))
 }
 
 func (l *Lab) late(from, to, delay string) error {
@@ -250,13 +262,16 @@ func percent(s string) (float64, error) {
 	return n / 100, nil
 }
 
-func (l *Lab) status() string {
+func (l *Lab) status(ctx context.Context) string {
 	c := l.Counts()
 	b := &strings.Builder{}
 	fmt.Fprintf(b, "%d requests, %.2f %% served in the cloud, %d failed; %d writes acknowledged; gateways send to the cloud: home %d %%, cloud %d %%\n",
 		c.Sent, max(0, c.Share(Cloud)), c.Failed, c.Writes, l.Obeyed(Home), l.Obeyed(Cloud))
 	for _, why := range c.Why[max(0, len(c.Why)-5):] {
 		fmt.Fprintln(b, "  failed", why)
+	}
+	for _, p := range l.parts {
+		b.WriteString(p.status(ctx))
 	}
 	return b.String()
 }

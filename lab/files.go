@@ -3,8 +3,10 @@ package lab
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"roomshift/lab/server"
@@ -20,23 +22,23 @@ rooms:
   home:
     consul: {addr: %q, datacenter: home, tokenFile: %q}
     prometheus: {addr: %q, scrape: %s}
-    addresses: [%q]
+    addresses: [%s]
     capacity: {gw: 2000/s}
-  cloud:
+%s  cloud:
     consul: {addr: %q, datacenter: cloud, tokenFile: %q}
     prometheus: {addr: %q, scrape: %s}
-    addresses: [%q]
+    addresses: [%s]
     capacity: {gw: 2000/s}
-
+%s
 probe: {host: lab.test, paths: [/healthz]}
 
 observe:
   prometheus: 'sum by (served_by) (rate(gw_requests_total{route="$route"}[$window]))'
   room: served_by
 
-routes:
+%sroutes:
   gw: {consul: {key: gateway/cloud, as: percent, of: cloud}, seats: [home, cloud]}   # what each gateway sends to the cloud
-
+%s
 pairs:
   app-db: {home: {dsnEnv: LAB_DSN_HOME}, cloud: {dsnEnv: LAB_DSN_CLOUD}}
 
@@ -69,9 +71,9 @@ gates:
     abort: {above: 1s, for: 2s}
 `
 
-// runbookFiles are the lab's runbooks, by file name. Each is whole in some half a minute.
-var runbookFiles = map[string]string{
-	"out.yaml": `version: 1
+// coreBooks are the lab's runbooks without those of its parts, by name. Each is whole in some half a minute.
+var coreBooks = map[string]string{
+	"out": `version: 1
 name: out
 about: From the few at the start to 60 % of home's requests in the cloud, and rest there.
 move: {from: home, to: cloud}
@@ -84,7 +86,7 @@ steps:
     settle: {within: 20s, tolerance: 2pt, else: ask}
   - checkpoint: out
 `,
-	"drill.yaml": `version: 1
+	"drill": `version: 1
 name: drill
 about: Eight of a hundred in the cloud for ten seconds, then exactly back.
 move: {from: home, to: cloud}
@@ -95,7 +97,7 @@ steps:
     settle: {within: 20s, tolerance: 2pt, else: ask}
   - back: start
 `,
-	"home.yaml": `version: 1
+	"home": `version: 1
 name: home
 about: Back home after out, at a pace of its own.
 move: {from: cloud, to: home}
@@ -111,17 +113,30 @@ steps:
 // RoomsYAML is the text of rooms.yaml.
 func (l *Lab) RoomsYAML() string {
 	var args []any
+	parts := l.added()
 	for _, room := range rooms {
-		c := l.Consuls[room]
-		args = append(args, c.Addr, c.TokenFile, l.Proms[room].Addr, l.o.Scrape, l.Gateway(room))
+		c, addresses, more := l.Consuls[room], []string{strconv.Quote(l.Gateway(room))}, ""
+		for _, a := range parts {
+			addresses = append(addresses, a.networks[room]...)
+			more += a.rooms[room]
+		}
+		args = append(args, c.Addr, c.TokenFile, l.Proms[room].Addr, l.o.Scrape, strings.Join(addresses, ", "), more)
 	}
-	return fmt.Sprintf(roomsYAML, args...)
+	providers, routes := "", ""
+	for _, a := range parts {
+		providers += a.providers
+		routes += a.routes
+	}
+	if providers != "" {
+		providers = "providers:\n" + providers + "\n"
+	}
+	return fmt.Sprintf(roomsYAML, append(args, providers, routes)...)
 }
 
 // RoomsFile is where rooms.yaml was written.
 func (l *Lab) RoomsFile() string { return filepath.Join(l.Dir, "rooms.yaml") }
 
-// Runbook is where the runbook out, drill or home was written, beside rooms.yaml.
+// Runbook is where a runbook was written, beside rooms.yaml: out, drill, home, or a part's.
 func (l *Lab) Runbook(name string) string { return filepath.Join(l.Dir, name+".yaml") }
 
 // EnvFile is where Env was written, for a shell's dot command.
@@ -130,17 +145,35 @@ func (l *Lab) EnvFile() string { return filepath.Join(l.Dir, "env") }
 // Env is what a roomshift that works on the lab needs in its environment: the masters' data source names, and a place of its
 // own for journals. It holds secrets.
 func (l *Lab) Env() []string {
-	return []string{
+	env := []string{
 		"LAB_DSN_HOME=" + l.Ring.Master(Home).DSN(server.Roomshift),
 		"LAB_DSN_CLOUD=" + l.Ring.Master(Cloud).DSN(server.Roomshift),
 		"XDG_STATE_HOME=" + filepath.Join(l.Dir, "state"),
 	}
+	for _, a := range l.added() {
+		env = append(env, a.env...)
+	}
+	return env
+}
+
+// runbooks are the texts of all runbooks, by name.
+func (l *Lab) runbooks() map[string]string {
+	books := maps.Clone(coreBooks)
+	for _, a := range l.added() {
+		maps.Copy(books, a.runbooks)
+	}
+	return books
 }
 
 func (l *Lab) writeFiles(context.Context) error {
 	files := map[string]string{l.RoomsFile(): l.RoomsYAML()}
-	for name, text := range runbookFiles {
-		files[filepath.Join(l.Dir, name)] = text
+	for name, text := range l.runbooks() {
+		files[l.Runbook(name)] = text
+	}
+	for _, a := range l.added() {
+		for name, text := range a.files {
+			files[filepath.Join(l.Dir, name)] = text
+		}
 	}
 	env := &strings.Builder{}
 	for _, v := range l.Env() {

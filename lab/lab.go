@@ -56,6 +56,8 @@ type Options struct {
 	Enter     int           // of a hundred requests, so many enter by the cloud's gateway; the rest by home's. 0: none
 	Percent   int           // the number at home's key at first; 0: 3; negative: 0
 	Scrape    time.Duration // 0: 1 s
+
+	Upstream *UpstreamOptions // nil: there is none
 }
 
 // Lab is a running lab.
@@ -65,12 +67,15 @@ type Lab struct {
 	Consuls map[string]*server.Consul     // by room
 	Proms   map[string]*server.Prometheus // by room
 
+	Upstream *Upstream // nil without Options.Upstream
+
 	o        Options
 	gateways map[string]*gateway
 	services map[string]*service
 	lines    []*server.Proxy // what crosses between the rooms, besides replication
 	load     *load
 	stopped  map[string]bool // rooms whose applier a fault stopped
+	parts    []part
 }
 
 // Start starts everything and returns when there is a full window of data in both rooms; some 10 s. A server that isn't
@@ -106,7 +111,7 @@ func Start(ctx context.Context, o Options) (*Lab, error) {
 
 func (l *Lab) start(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
-		l.startRing, l.startConsuls, l.startServices, l.startGateways, l.startPrometheus, l.writeFiles, l.startLoad, l.awaitData,
+		l.startRing, l.startConsuls, l.startServices, l.startGateways, l.startParts, l.startPrometheus, l.writeFiles, l.startLoad, l.awaitData,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -138,8 +143,8 @@ func (l *Lab) startRing(ctx context.Context) error {
 	return l.Ring.Await(ctx)
 }
 
-// Rules is what roomshift's token may do in each room's Consul.
-func Rules() string {
+// baseRules is what roomshift's token may do in each room's Consul in every lab.
+func baseRules() string {
 	return consul.Policy("roomshift", Key) + strings.Join(slices.Concat(consul.UpstreamPolicy(UpstreamName), consul.ReadPolicy(Readers)), "\n") + "\n"
 }
 
@@ -154,7 +159,7 @@ func (l *Lab) startConsuls(ctx context.Context) error {
 		if err := os.MkdirAll(own, 0o700); err != nil {
 			return err
 		}
-		c, err := server.StartConsul(ctx, own, server.ConsulOptions{Datacenter: room, ACL: true, Rules: Rules()})
+		c, err := server.StartConsul(ctx, own, server.ConsulOptions{Datacenter: room, ACL: true, Rules: baseRules()})
 		if err != nil {
 			return err
 		}
@@ -215,17 +220,26 @@ func (l *Lab) startPrometheus(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		labels := map[string]string{"room": room}
-		l.Proms[room], err = server.StartPrometheus(ctx, dir, server.PrometheusOptions{Scrape: l.o.Scrape, Targets: []server.Target{
-			{Job: "gateway", Addr: l.gateways[room].server.addr, Labels: labels},
-			{Job: "app", Addr: l.services[room].server.addr, Labels: labels},
-		}})
+		l.Proms[room], err = server.StartPrometheus(ctx, dir, server.PrometheusOptions{Scrape: l.o.Scrape, Targets: l.targets(room)})
 		if err != nil {
 			delete(l.Proms, room)
 			return err
 		}
 	}
 	return nil
+}
+
+// targets is what a room's Prometheus scrapes.
+func (l *Lab) targets(room string) []server.Target {
+	labels := map[string]string{"room": room}
+	all := []server.Target{
+		{Job: "gateway", Addr: l.gateways[room].server.addr, Labels: labels},
+		{Job: "app", Addr: l.services[room].server.addr, Labels: labels},
+	}
+	for _, a := range l.added() {
+		all = append(all, a.targets[room]...)
+	}
+	return all
 }
 
 func (l *Lab) startLoad(context.Context) error {
@@ -253,7 +267,7 @@ func (l *Lab) awaitData(ctx context.Context) error {
 
 func (l *Lab) hasData(ctx context.Context, room string) bool {
 	window := max(5*time.Second, 5*l.o.Scrape)
-	query := fmt.Sprintf("count(count_over_time(up[%ds]) >= %d) == 2", int(window.Seconds()), int(window/l.o.Scrape)-1)
+	query := fmt.Sprintf("count(count_over_time(up[%ds]) >= %d) == %d", int(window.Seconds()), int(window/l.o.Scrape)-1, len(l.targets(room)))
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, l.Proms[room].Addr+"/api/v1/query?query="+url.QueryEscape(query), nil)
 	if err != nil {
 		return false
@@ -285,6 +299,9 @@ func (l *Lab) Secrets() []string {
 	secrets := l.Ring.Secrets()
 	for _, room := range rooms {
 		secrets = append(secrets, l.Consuls[room].Management, l.Consuls[room].Token)
+	}
+	for _, a := range l.added() {
+		secrets = append(secrets, a.secrets...)
 	}
 	return secrets
 }
@@ -326,6 +343,7 @@ func (l *Lab) Stop() {
 	if l.load != nil {
 		l.load.close()
 	}
+	l.closeParts()
 	for _, p := range l.lines {
 		p.Close()
 	}

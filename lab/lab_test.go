@@ -29,7 +29,7 @@ func run(m *testing.M) int {
 	defer os.RemoveAll(dir)
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
-	if lab, err = Start(ctx, Options{Dir: dir, Enter: 10}); err != nil {
+	if lab, err = Start(ctx, Options{Dir: dir, Enter: 10, Upstream: &UpstreamOptions{}}); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
@@ -68,7 +68,7 @@ func eventually(t *testing.T, what string, ok func() bool) {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("not after 30 s: %s; %s", what, lab.status())
+			t.Fatalf("not after 30 s: %s; %s", what, lab.status(context.Background()))
 		}
 	}
 }
@@ -114,8 +114,8 @@ func TestFilesAreTaken(t *testing.T) {
 		t.Fatal(err)
 	}
 	rooms, problems := runbooks.LoadRooms(lab.RoomsFile(), src)
-	for name := range runbookFiles {
-		book, err := os.ReadFile(lab.Runbook(strings.TrimSuffix(name, ".yaml")))
+	for name := range lab.runbooks() {
+		book, err := os.ReadFile(lab.Runbook(name))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -17,6 +17,7 @@ import (
 	"sync"
 	"time"
 
+	"roomshift/consul"
 	"roomshift/lab/server"
 )
 
@@ -34,8 +35,8 @@ var UpstreamNetworks = map[string]string{Home: "127.0.1.0/24", Cloud: "127.0.2.0
 
 // UpstreamOptions says how many instances stand in each room at first, what stands at their keys, and how much is asked of them.
 type UpstreamOptions struct {
-	Instances map[string]int           // by room
-	Value     func(room string) string // of a key; nil: {"weight":100,"max_fails":2,"fail_timeout":10}
+	Instances map[string]int           // by room; nil: three in each
+	Value     func(room string) string // of a key; nil: a weight by which three in a hundred go to the cloud, where as many stand
 	PerSecond float64                  // 0: 60
 }
 
@@ -59,23 +60,39 @@ type Upstream struct {
 
 // StartUpstream starts all of it and returns when nginx serves what the keys say.
 func (l *Lab) StartUpstream(ctx context.Context, o UpstreamOptions) (*Upstream, error) {
-	if o.Value == nil {
-		o.Value = func(string) string { return `{"weight":100,"max_fails":2,"fail_timeout":10}` }
-	}
-	if o.PerSecond == 0 {
-		o.PerSecond = 60
-	}
-	u := &Upstream{l: l, o: o, instances: map[string]*webServer{}, made: map[string]int{}}
-	watching, end := context.WithCancel(context.Background())
-	u.end = end
-	if err := u.start(ctx, watching); err != nil {
+	u := newUpstream(l, o)
+	if err := u.start(ctx); err != nil {
 		u.Close()
-		return nil, fmt.Errorf("start the upstream: %w", err)
+		return nil, err
 	}
 	return u, nil
 }
 
-func (u *Upstream) start(ctx, watching context.Context) error {
+func newUpstream(l *Lab, o UpstreamOptions) *Upstream {
+	if o.Value == nil {
+		o.Value = func(room string) string {
+			return fmt.Sprintf(`{"weight":%d,"max_fails":2,"fail_timeout":10}`, map[string]int{Home: 97, Cloud: 3}[room])
+		}
+	}
+	if o.Instances == nil {
+		o.Instances = map[string]int{Home: 3, Cloud: 3}
+	}
+	if o.PerSecond == 0 {
+		o.PerSecond = 60
+	}
+	return &Upstream{l: l, o: o, instances: map[string]*webServer{}, made: map[string]int{}}
+}
+
+func (u *Upstream) start(ctx context.Context) error {
+	if err := u.startAll(ctx); err != nil {
+		return fmt.Errorf("start the upstream: %w", err)
+	}
+	return nil
+}
+
+func (u *Upstream) startAll(ctx context.Context) error {
+	watching, end := context.WithCancel(context.Background())
+	u.end = end
 	var err error
 	if u.log, err = net.ListenPacket("udp", "127.0.0.1:0"); err != nil {
 		return err
@@ -319,12 +336,32 @@ func (u *Upstream) kv(ctx context.Context, method, key, body string) (string, er
 	return string(got), err
 }
 
+func (u *Upstream) close() { u.Close() }
+
+// heal has nothing to end: no fault is the upstream's own.
+func (u *Upstream) heal(context.Context) error { return nil }
+
+func (u *Upstream) status(context.Context) string {
+	c := u.Counts()
+	return fmt.Sprintf("%s: %d requests by nginx, %.2f %% served in the cloud, %d failed\n", UpstreamRoute, c.Sent, max(0, c.Share(Cloud)), c.Failed)
+}
+
+func (u *Upstream) adds() additions {
+	a := additions{routes: UpstreamYAML, networks: map[string][]string{}, rights: consul.UpstreamPolicy(UpstreamName)}
+	for room, network := range UpstreamNetworks {
+		a.networks[room] = []string{strconv.Quote(network)}
+	}
+	return a
+}
+
 // Close ends all of it and takes its keys away.
 func (u *Upstream) Close() {
 	if u.load != nil {
 		u.load.close()
 	}
-	u.end()
+	if u.end != nil {
+		u.end()
+	}
 	if u.log != nil {
 		_ = u.log.Close()
 	}

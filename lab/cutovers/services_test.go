@@ -50,7 +50,7 @@ func (s *scene) get(path string) (body, index string) {
 // allow gives roomshift's token what these media need beside what the lab's own route does, until the case ends.
 func (s *scene) allow(services, splitters []string) {
 	s.t.Helper()
-	base := lab.Rules()
+	base := s.lab.Rules()
 	set := func(rules string) {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()

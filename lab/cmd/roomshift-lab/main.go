@@ -88,7 +88,7 @@ In another terminal, in roomshift's folder:
 Requests enter at %s (home) and %s (cloud). Faults are typed here:
 
 %s
-`, l.Dir, l.EnvFile(), l.Runbook("out"), l.Runbook("out"), l.Gateway(lab.Home), l.Gateway(lab.Cloud), lab.Help)
+`, l.Dir, l.EnvFile(), l.Runbook("out"), l.Runbook("out"), l.Gateway(lab.Home), l.Gateway(lab.Cloud), l.Help())
 }
 
 // serve carries out what is typed until somebody ends the lab. The end of the input ends nothing: the lab may run behind a
