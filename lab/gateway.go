@@ -41,6 +41,7 @@ type gateway struct {
 	mu       sync.Mutex        // guards debt
 	debt     int               // hundredths of a request owed to the cloud
 	requests *prometheus.CounterVec
+	named    atomic.Pointer[map[string]string] // by host: the route of a name that leads here
 	server   *webServer
 	client   *http.Client
 	end      context.CancelFunc
@@ -144,6 +145,21 @@ func (g *gateway) serve(w http.ResponseWriter, r *http.Request) {
 	room := g.choose()
 	code := g.forward(w, r, room)
 	g.requests.WithLabelValues(Route, room, strconv.Itoa(code)).Inc()
+	if named := g.named.Load(); named != nil {
+		if route := (*named)[r.Host]; route != "" {
+			g.requests.WithLabelValues(route, room, strconv.Itoa(code)).Inc()
+		}
+	}
+}
+
+// serves makes the gateway count what asks for these hosts for their routes, too, from nothing on.
+func (g *gateway) serves(named map[string]string) {
+	for _, route := range named {
+		for _, room := range g.rooms {
+			g.requests.WithLabelValues(route, room, "200")
+		}
+	}
+	g.named.Store(&named)
 }
 
 // forward asks a room's service and hands its answer on. It never asks twice: a write may have been carried out.

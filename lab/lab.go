@@ -58,6 +58,7 @@ type Options struct {
 	Scrape    time.Duration // 0: 1 s
 
 	Upstream *UpstreamOptions // nil: there is none
+	Names    *NamesOptions    // nil: there are none, and requests enter as Enter says
 }
 
 // Lab is a running lab.
@@ -68,6 +69,7 @@ type Lab struct {
 	Proms   map[string]*server.Prometheus // by room
 
 	Upstream *Upstream // nil without Options.Upstream
+	Names    *Names    // nil without Options.Names
 
 	o        Options
 	gateways map[string]*gateway
@@ -244,6 +246,9 @@ func (l *Lab) targets(room string) []server.Target {
 
 func (l *Lab) startLoad(context.Context) error {
 	l.load = newLoad(rooms, map[string]string{Home: l.Gateway(Home), Cloud: l.Gateway(Cloud)}, l.o.PerSecond, l.o.Enter, false)
+	if l.Names != nil {
+		l.Names.takeLoad()
+	}
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"slices"
 	"strings"
@@ -17,6 +18,7 @@ type Counts struct {
 	Sent    int64
 	Served  map[string]int64 // by the room that served them; failures that a room answered are counted here, too
 	Entered map[string]int64 // by the room they entered by
+	Crossed int64            // served by another room than the one they entered by
 	Failed  int64            // anything but 2xx, and no answer at all
 	Writes  int64            // acknowledged
 	Why     []string         // the newest failures, oldest first: time, where, what
@@ -45,18 +47,22 @@ func (c Counts) Since(old Counts) Counts {
 	}
 	return Counts{
 		Sent: c.Sent - old.Sent, Served: minus(c.Served, old.Served), Entered: minus(c.Entered, old.Entered),
-		Failed: c.Failed - old.Failed, Writes: c.Writes - old.Writes, Why: c.Why,
+		Crossed: c.Crossed - old.Crossed, Failed: c.Failed - old.Failed, Writes: c.Writes - old.Writes, Why: c.Why,
 	}
 }
 
 // keptFailures is how many failures are remembered in words.
 const keptFailures = 20
 
-// load sends requests at a steady rate, whatever the answers, entering by room in a fixed proportion.
+// entry says where a request enters, by its number, and the host that it asks for; "" for none.
+type entry func(n int) (room, host string, err error)
+
+// load sends requests at a steady rate, whatever the answers.
 type load struct {
 	rooms   [2]string
 	gates   map[string]string // by room: its gateway's base URL
-	enter   int               // of a hundred, so many enter by rooms[1]
+	entry   atomic.Pointer[entry]
+	rate    atomic.Uint64 // requests in a second, as the bits of a float64
 	client  *http.Client
 	reads   atomic.Bool // nothing is written
 	end     context.CancelFunc
@@ -66,27 +72,44 @@ type load struct {
 	pending chan struct{} // bounds the requests under way, so that a dead room doesn't eat the machine
 	sent    int           // the number of the next request
 	waiting map[int]bool  // requests without an answer, by number
+	seconds seconds
 }
 
 // underWay is how many requests may wait for their answer at once; more than that are failures that were never sent.
 const underWay = 2000
 
-// newLoad begins to send. fresh: each request has a connection of its own, as behind a server that is reloaded.
+// newLoad begins to send, to rooms[1] so many of a hundred. fresh: each request has a connection of its own, as behind a server that is
+// reloaded.
 func newLoad(rooms [2]string, gates map[string]string, perSecond float64, enter int, fresh bool) *load {
 	ctx, cancel := context.WithCancel(context.Background())
 	l := &load{
-		rooms: rooms, gates: gates, enter: enter, end: cancel, pending: make(chan struct{}, underWay),
+		rooms: rooms, gates: gates, end: cancel, pending: make(chan struct{}, underWay),
 		client:  &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 256, DisableKeepAlives: fresh}, Timeout: clientLimit},
 		waiting: map[int]bool{},
 		counts:  Counts{Served: map[string]int64{}, Entered: map[string]int64{}},
 	}
-	l.done.Go(func() { l.run(ctx, perSecond) })
+	evenly := entry(func(n int) (room, host string, err error) {
+		if (n*enter)%100 < enter { // of any hundred in a row exactly so many
+			return rooms[1], "", nil
+		}
+		return rooms[0], "", nil
+	})
+	l.enters(evenly, perSecond)
+	l.done.Go(func() { l.run(ctx) })
 	return l
+}
+
+// enters changes where requests enter from now on, and how many in a second. It returns what it was.
+func (l *load) enters(e entry, perSecond float64) (was entry, wasPerSecond float64) {
+	if old := l.entry.Swap(&e); old != nil {
+		was = *old
+	}
+	return was, math.Float64frombits(l.rate.Swap(math.Float64bits(perSecond)))
 }
 
 // run sends every tick what is due by then. A machine that was busy catches up on a tenth of a second, no more: the rest
 // was never sent, for a burst of it would make the machine busy again.
-func (l *load) run(ctx context.Context, perSecond float64) {
+func (l *load) run(ctx context.Context) {
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	last, owed := time.Now(), 0.0
@@ -96,7 +119,7 @@ func (l *load) run(ctx context.Context, perSecond float64) {
 			return
 		case <-tick.C:
 		}
-		now := time.Now()
+		now, perSecond := time.Now(), math.Float64frombits(l.rate.Load())
 		owed = min(owed+now.Sub(last).Seconds()*perSecond, max(1, perSecond/10))
 		for last = now; owed >= 1; owed-- {
 			l.start(ctx, n)
@@ -106,18 +129,19 @@ func (l *load) run(ctx context.Context, perSecond float64) {
 }
 
 func (l *load) start(ctx context.Context, n int) {
-	room := l.rooms[0]
-	if (n*l.enter)%100 < l.enter { // evenly: of any hundred in a row exactly so many
-		room = l.rooms[1]
-	}
-	method := http.MethodGet
+	q := request{n: n, at: time.Now(), method: http.MethodGet}
 	if n%10 == 7 && !l.reads.Load() {
-		method = http.MethodPost
+		q.method = http.MethodPost
+	}
+	var err error
+	if q.room, q.host, err = (*l.entry.Load())(n); err != nil {
+		l.count(ctx, &q, "", err)
+		return
 	}
 	select {
 	case l.pending <- struct{}{}:
 	default:
-		l.count(ctx, room, "", method, fmt.Errorf("%d requests are under way already", underWay))
+		l.count(ctx, &q, "", fmt.Errorf("%d requests are under way already", underWay))
 		return
 	}
 	l.mu.Lock()
@@ -131,17 +155,25 @@ func (l *load) start(ctx context.Context, n int) {
 			delete(l.waiting, n)
 			l.mu.Unlock()
 		}()
-		by, err := l.request(ctx, room, method)
-		l.count(ctx, room, by, method, err)
+		by, err := l.send(ctx, &q)
+		l.count(ctx, &q, by, err)
 	})
 }
 
-// request makes one request and returns the room that served it, as far as that is known.
-func (l *load) request(ctx context.Context, room, method string) (by string, err error) {
-	req, err := http.NewRequestWithContext(ctx, method, l.gates[room]+"/feed", http.NoBody)
+// request is one request on its way. host "" is the gateway's own.
+type request struct {
+	n                  int
+	at                 time.Time
+	room, host, method string
+}
+
+// send makes one request and returns the room that served it, as far as that is known.
+func (l *load) send(ctx context.Context, q *request) (by string, err error) {
+	req, err := http.NewRequestWithContext(ctx, q.method, l.gates[q.room]+"/feed", http.NoBody)
 	if err != nil {
 		return "", err
 	}
+	req.Host = q.host
 	resp, err := l.client.Do(req)
 	if err != nil {
 		return "", err
@@ -154,26 +186,32 @@ func (l *load) request(ctx context.Context, room, method string) (by string, err
 	return resp.Header.Get(servedBy), err
 }
 
-func (l *load) count(ctx context.Context, entered, by, method string, err error) {
+func (l *load) count(ctx context.Context, q *request, by string, err error) {
 	if ctx.Err() != nil {
 		return // the lab is ending: what is cut off then is nobody's failure
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.counts.Sent++
-	l.counts.Entered[entered]++
+	if q.room != "" {
+		l.counts.Entered[q.room]++
+	}
 	if by != "" {
 		l.counts.Served[by]++
+		if by != q.room {
+			l.counts.Crossed++
+		}
 	}
+	l.seconds.count(q, by)
 	switch {
 	case err != nil:
 		l.counts.Failed++
-		why := fmt.Sprintf("%s %s by %s: %v", time.Now().Format("15:04:05.000"), method, entered, err)
+		why := fmt.Sprintf("%s %s by %s: %v", time.Now().Format("15:04:05.000"), q.method, q.room, err)
 		l.counts.Why = append(l.counts.Why, why)
 		if n := len(l.counts.Why); n > keptFailures {
 			l.counts.Why = slices.Clone(l.counts.Why[n-keptFailures:])
 		}
-	case method == http.MethodPost:
+	case q.method == http.MethodPost:
 		l.counts.Writes++
 	}
 }

@@ -55,6 +55,10 @@ func (l *Lab) makeParts() {
 		l.Upstream = newUpstream(l, *o)
 		l.parts = append(l.parts, l.Upstream)
 	}
+	if o := l.o.Names; o != nil {
+		l.Names = newNames(l, *o)
+		l.parts = append(l.parts, l.Names)
+	}
 }
 
 func (l *Lab) startParts(ctx context.Context) error {

@@ -32,6 +32,7 @@ func run(args []string, in io.Reader, out io.Writer) error {
 	flags.Float64Var(&o.PerSecond, "rate", 200, "requests in a second")
 	flags.IntVar(&o.Enter, "enter", 10, "of a hundred requests, so many enter by the cloud")
 	flags.IntVar(&o.Percent, "percent", 3, "what home's gateway sends to the cloud at first")
+	names := flags.Bool("names", false, "requests enter by name, over an emulated Alibaba Cloud DNS")
 	mysql := flags.Bool("mysql", false, "both masters are MySQL's, not MariaDB's")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -39,6 +40,9 @@ func run(args []string, in io.Reader, out io.Writer) error {
 	masters := "MariaDB"
 	if *mysql {
 		o.Engine, masters = server.MySQL, "MySQL"
+	}
+	if *names {
+		o.Names = &lab.NamesOptions{}
 	}
 	if flags.NArg() > 0 {
 		return fmt.Errorf("%q isn't understood: flags only", flags.Arg(0))
