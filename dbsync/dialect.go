@@ -130,6 +130,7 @@ type dialect struct {
 	identity string // the variable that tells two servers apart
 	words    words
 	grants   []string
+	verbs    verbs
 }
 
 // words are statements, and their parts, for people.

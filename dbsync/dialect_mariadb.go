@@ -63,6 +63,7 @@ SHOW GLOBAL STATUS WHERE Variable_name IN ('Rpl_semi_sync_master_status','Rpl_se
 		heartbeat: "MASTER_HEARTBEAT_PERIOD=1", delay: "MASTER_DELAY=0", gtid: "MASTER_USE_GTID=slave_pos",
 		end: "STOP SLAVE 'NAME', RESET SLAVE 'NAME' ALL"},
 	grants: Grants,
+	verbs:  mariadbVerbs,
 }
 
 // appliedNumber is how far the GTID domain ? is applied, loggedNumber how far the stream ? (domain-server) is in the binlog; 0: not at all.

@@ -77,6 +77,7 @@ func mysqlWith(f mysqlForms) *dialect {
 		identity: "server_uuid",
 		words:    f.words,
 		grants:   GrantsMySQL,
+		verbs:    mysqlVerbs,
 	}
 }
 

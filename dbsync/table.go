@@ -25,6 +25,24 @@ var (
 	}
 )
 
+// GrantsWriter is what the account needs beside Grants, on both masters, where roomshift moves the write role; GrantsWriterMySQL beside
+// GrantsMySQL. On MariaDB it then passes the fence by, since nobody may fence who doesn't: it still writes nothing there but its own rows,
+// and those only where read_only is off. SUPER switches events off, and is needed only where event_scheduler is on; SELECT ON mysql.*
+// tells which accounts pass the fence by. MySQL's SYSTEM_USER ends connections of accounts that have it.
+var (
+	GrantsWriter = []string{
+		"GRANT READ_ONLY ADMIN, CONNECTION ADMIN ON *.* TO {user}",
+		"GRANT SUPER ON *.* TO {user}",
+		"GRANT SELECT ON mysql.* TO {user}",
+	}
+	GrantsWriterMySQL = []string{
+		"GRANT SYSTEM_VARIABLES_ADMIN, PERSIST_RO_VARIABLES_ADMIN, CONNECTION_ADMIN, SYSTEM_USER, XA_RECOVER_ADMIN ON *.* TO {user}",
+		"GRANT SELECT ON performance_schema.metadata_locks TO {user}",
+		"GRANT SELECT ON performance_schema.threads TO {user}",
+		"GRANT SELECT ON performance_schema.events_statements_current TO {user}",
+	}
+)
+
 const grantTable = "GRANT CREATE, SELECT, INSERT, UPDATE ON roomshift.* TO {user}"
 
 // HeartbeatTable makes the only table that roomshift writes to: one small row for each pair and room.
