@@ -11,11 +11,13 @@ import (
 // State is what a fault makes of a server.
 type State string
 
-// Down: ended as by kill -9, connections are refused. Frozen: it stands still, connections hang. Up: it runs.
+// Down: ended as by kill -9, connections are refused. Frozen: it stands still, connections hang. Leaderless: a Consul that has lost its
+// quorum; it answers, but for what needs a leader. Up: it runs.
 const (
-	Up     State = "up"
-	Down   State = "down"
-	Frozen State = "frozen"
+	Up         State = "up"
+	Down       State = "down"
+	Frozen     State = "frozen"
+	Leaderless State = "leaderless"
 )
 
 // Lag delays what one master receives from the other by d; 0 ends it.
@@ -56,8 +58,17 @@ func (l *Lab) Consul(ctx context.Context, room string, s State) error {
 	case Down:
 		c.Kill()
 		return nil
+	case Leaderless:
+		l.leader[room] = false
+		return c.LoseLeader(ctx)
 	default:
 		_ = c.Thaw() // one that ended can't be thawed
+		if !l.leader[room] {
+			if err := c.FindLeader(ctx); err != nil {
+				return err
+			}
+			l.leader[room] = true
+		}
 		if err := c.Start(ctx); err != nil {
 			return err
 		}
@@ -101,8 +112,8 @@ func (l *Lab) Prometheus(ctx context.Context, room string, s State) error {
 	}
 }
 
-// Room takes a whole room away, or brings it back: its gateway and service refuse connections, its master, Consul and
-// Prometheus stand still.
+// Room takes a whole room away, or brings it back: its gateway, service and instances refuse connections, its master,
+// Consul, Prometheus and load balancers stand still.
 func (l *Lab) Room(ctx context.Context, room string, s State) error {
 	if s != Up {
 		l.gateways[room].server.close()
@@ -112,7 +123,7 @@ func (l *Lab) Room(ctx context.Context, room string, s State) error {
 				return fmt.Errorf("take %s away: %w", room, err)
 			}
 		}
-		return nil
+		return l.partsAway(room, true)
 	}
 	if err := l.Ring.Master(room).Thaw(); err != nil {
 		return err
@@ -126,7 +137,7 @@ func (l *Lab) Room(ctx context.Context, room string, s State) error {
 	if err := l.services[room].server.start(); err != nil {
 		return err
 	}
-	return l.gateways[room].server.start()
+	return errors.Join(l.gateways[room].server.start(), l.partsAway(room, false))
 }
 
 // Heal ends every fault.
@@ -161,7 +172,7 @@ const (
 applier ROOM stop|start the room's master stops applying what the other wrote
 errors ROOM 20%         a part of what the room's service is asked fails; 0% ends it
 room ROOM down|up       a whole room is away
-consul ROOM down|frozen|up
+consul ROOM down|frozen|leaderless|up
 prometheus ROOM down|frozen|up
 cut                     the line between the rooms
 writes off|on           the load generator only reads
@@ -246,7 +257,7 @@ func (l *Lab) setter(what string, s State) func(context.Context, string, State) 
 	switch {
 	case what == "room" && known && s != Frozen:
 		return l.Room
-	case what == "consul" && known:
+	case what == "consul" && (known || s == Leaderless):
 		return l.Consul
 	case what == "prometheus" && known:
 		return l.Prometheus
@@ -265,9 +276,9 @@ func percent(s string) (float64, error) {
 func (l *Lab) status(ctx context.Context) string {
 	c := l.Counts()
 	b := &strings.Builder{}
-	fmt.Fprintf(b, "%d requests, %.2f %% served in the cloud, %d failed; %d writes acknowledged; gateways send to the cloud: home %d %%, cloud %d %%\n",
-		c.Sent, max(0, c.Share(Cloud)), c.Failed, c.Writes, l.Obeyed(Home), l.Obeyed(Cloud))
-	for _, why := range c.Why[max(0, len(c.Why)-5):] {
+	fmt.Fprintf(b, "%s; %d writes acknowledged; gateways send to the cloud: home %d %%, cloud %d %%\n",
+		l.load.line(Route, "gateways"), c.Writes, l.Obeyed(Home), l.Obeyed(Cloud))
+	for _, why := range c.Why[max(0, len(c.Why)-5):max(0, len(c.Why)-1)] {
 		fmt.Fprintln(b, "  failed", why)
 	}
 	for _, p := range l.parts {

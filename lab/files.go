@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -162,7 +163,51 @@ func (l *Lab) runbooks() map[string]string {
 	for _, a := range l.added() {
 		maps.Copy(books, a.runbooks)
 	}
+	_, routes := carrying[foreigner](l) // media of Consul's
+	for _, route := range routes {
+		books[route] = othersBook(route, "From the few at the start to 30 % of "+route+" in the cloud, and rest there.", []string{route})
+	}
+	if len(routes) > 0 {
+		books["others"] = othersBook("others", "From the few at the start to 30 % of "+strings.Join(routes, ", ")+" in the cloud, all at once, and rest there.", routes)
+	}
 	return books
+}
+
+// Books is a line for each runbook, with what it says of itself: those of the core first.
+func (l *Lab) Books() string {
+	books := l.runbooks()
+	names := []string{"out", "drill", "home"}
+	for _, name := range slices.Sorted(maps.Keys(books)) {
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	b := &strings.Builder{}
+	for _, name := range names {
+		_, about, _ := strings.Cut(books[name], "\nabout: ")
+		about, _, _ = strings.Cut(about, "\n")
+		fmt.Fprintf(b, "  %-12s %s\n", name+".yaml", about)
+	}
+	return b.String()
+}
+
+// othersBook is a runbook that brings these routes to 30 %.
+func othersBook(name, about string, routes []string) string {
+	var shifts []string
+	for _, route := range routes {
+		shifts = append(shifts, route+"@home: [8%, 30%]")
+	}
+	return fmt.Sprintf(`version: 1
+name: %s
+about: %s
+move: {from: home, to: cloud}
+bake: 5s
+steps:
+  - name: climb
+    shift: {cloud: {%s}}
+    settle: {within: 20s, tolerance: 2pt, else: ask}
+  - checkpoint: there
+`, name, about, strings.Join(shifts, ", "))
 }
 
 func (l *Lab) writeFiles(context.Context) error {

@@ -233,6 +233,21 @@ func (s *webServer) start() error {
 	return nil
 }
 
+// leave ends the server once what it was asked is answered.
+func (s *webServer) leave(ctx context.Context) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.server == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, forwardLimit)
+	defer cancel()
+	_ = s.server.Shutdown(ctx) // what isn't answered by then is cut off
+	_ = s.server.Close()
+	<-s.done
+	s.server = nil
+}
+
 // close ends the server and every connection at once, as a room that goes down does.
 func (s *webServer) close() {
 	s.mu.Lock()

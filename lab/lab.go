@@ -23,6 +23,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"roomshift/consul"
@@ -58,6 +59,8 @@ type Options struct {
 	Scrape    time.Duration // 0: 1 s
 
 	Upstream *UpstreamOptions // nil: there is none
+	Services *ServicesOptions // nil: there are none
+	Splitter *SplitterOptions // nil: there is none
 	Names    *NamesOptions    // nil: there are none, and requests enter as Enter says
 }
 
@@ -69,6 +72,8 @@ type Lab struct {
 	Proms   map[string]*server.Prometheus // by room
 
 	Upstream *Upstream // nil without Options.Upstream
+	Services *Services // nil without Options.Services
+	Splitter *Splitter // nil without Options.Splitter
 	Names    *Names    // nil without Options.Names
 
 	o        Options
@@ -78,6 +83,9 @@ type Lab struct {
 	load     *load
 	stopped  map[string]bool // rooms whose applier a fault stopped
 	parts    []part
+	readable bool            // home's Consul lets its DNS read services
+	leader   map[string]bool // false for rooms whose Consul a fault took the leader from
+	ending   atomic.Bool
 }
 
 // Start starts everything and returns when there is a full window of data in both rooms; some 10 s. A server that isn't
@@ -102,7 +110,7 @@ func Start(ctx context.Context, o Options) (*Lab, error) {
 	}
 	l := &Lab{
 		Dir: dir, o: o, Consuls: map[string]*server.Consul{}, Proms: map[string]*server.Prometheus{},
-		gateways: map[string]*gateway{}, services: map[string]*service{}, stopped: map[string]bool{},
+		gateways: map[string]*gateway{}, services: map[string]*service{}, stopped: map[string]bool{}, leader: map[string]bool{Home: true, Cloud: true},
 	}
 	if err := l.start(ctx); err != nil {
 		l.Stop()
@@ -161,7 +169,7 @@ func (l *Lab) startConsuls(ctx context.Context) error {
 		if err := os.MkdirAll(own, 0o700); err != nil {
 			return err
 		}
-		c, err := server.StartConsul(ctx, own, server.ConsulOptions{Datacenter: room, ACL: true, Rules: baseRules()})
+		c, err := server.StartConsul(ctx, own, server.ConsulOptions{Datacenter: room, ACL: true, Connect: true, Rules: baseRules()})
 		if err != nil {
 			return err
 		}
@@ -325,26 +333,13 @@ func (l *Lab) SetNumber(ctx context.Context, room, value string) error {
 func (l *Lab) kv(ctx context.Context, method, room, query, body string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	c := l.Consuls[room]
-	req, err := http.NewRequestWithContext(ctx, method, c.Addr+"/v1/kv/"+Key+query, bytes.NewBufferString(body))
-	if err != nil {
-		return "", err
-	}
-	req.Header.Set("X-Consul-Token", c.Management)
-	resp, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(req)
-	if err != nil {
-		return "", fmt.Errorf("consul of %s: %w", room, err)
-	}
-	defer resp.Body.Close()
-	got, err := io.ReadAll(io.LimitReader(resp.Body, 1<<16))
-	if err == nil && resp.StatusCode != http.StatusOK {
-		err = fmt.Errorf("consul of %s: %s at key %s", room, resp.Status, Key)
-	}
+	got, _, err := l.ask(ctx, method, room, "/v1/kv/"+Key+query, body)
 	return string(got), err
 }
 
 // Stop ends everything that Start began, frozen or not.
 func (l *Lab) Stop() {
+	l.ending.Store(true)
 	if l.load != nil {
 		l.load.close()
 	}

@@ -29,7 +29,7 @@ func run(m *testing.M) int {
 	defer os.RemoveAll(dir)
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
-	if lab, err = Start(ctx, Options{Dir: dir, Enter: 10, Upstream: &UpstreamOptions{}}); err != nil {
+	if lab, err = Start(ctx, Options{Dir: dir, Enter: 10, Upstream: &UpstreamOptions{}, Services: &ServicesOptions{}, Splitter: &SplitterOptions{}}); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
@@ -328,6 +328,8 @@ func TestDoRefuses(t *testing.T) {
 	for _, line := range []string{
 		"lag home home 1s", "lag home cloud", "lag home cloud soon", "lag home cloud -1s", "errors cloud 20", "errors cloud 120%",
 		"errors moon 2%", "room cloud frozen", "consul cloud off", "prometheus", "applier cloud up", "dance home now", "writes", "writes maybe", "set home",
+		"replace", "replace gw", "replace moon", "instances search moon down", "instances search home", "instances im home down", "weight pay home lots",
+		"weight pay home 101", "weight search home 0", "prometheus home leaderless",
 	} {
 		if said, err := lab.Do(t.Context(), line); err == nil {
 			t.Errorf("%s: %s", line, said)

@@ -73,6 +73,7 @@ type load struct {
 	sent    int           // the number of the next request
 	waiting map[int]bool  // requests without an answer, by number
 	seconds seconds
+	told    Counts // as line said them last
 }
 
 // underWay is how many requests may wait for their answer at once; more than that are failures that were never sent.
@@ -241,6 +242,21 @@ func (l *load) answered(ctx context.Context) error {
 		case <-tick.C:
 		}
 	}
+}
+
+// line is what the load of a route has counted, in a line without its end: failures since its start, the share since the line before.
+func (l *load) line(route, by string) string {
+	c := l.now()
+	l.mu.Lock()
+	last := l.told
+	l.told = c
+	l.mu.Unlock()
+	failed := fmt.Sprintf("%d failed", c.Failed)
+	if n := len(c.Why); n > 0 {
+		failed += " (last " + c.Why[n-1] + ")"
+	}
+	since := c.Since(last)
+	return fmt.Sprintf("%s: %d requests by %s, %s; of the last %d %.2f %% were served in the cloud", route, c.Sent, by, failed, since.Sent, max(0, since.Share(Cloud)))
 }
 
 // now is a copy of the counts.

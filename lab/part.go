@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"roomshift/lab/server"
 )
@@ -55,6 +57,14 @@ func (l *Lab) makeParts() {
 		l.Upstream = newUpstream(l, *o)
 		l.parts = append(l.parts, l.Upstream)
 	}
+	if o := l.o.Services; o != nil {
+		l.Services = newServices(l, *o)
+		l.parts = append(l.parts, l.Services)
+	}
+	if o := l.o.Splitter; o != nil {
+		l.Splitter = newSplitter(l, *o)
+		l.parts = append(l.parts, l.Splitter)
+	}
 	if o := l.o.Names; o != nil {
 		l.Names = newNames(l, *o)
 		l.parts = append(l.parts, l.Names)
@@ -68,18 +78,43 @@ func (l *Lab) startParts(ctx context.Context) error {
 			return err
 		}
 	}
-	if rules := l.Rules(); rules != baseRules() {
-		for _, room := range rooms {
-			if err := l.Consuls[room].SetRules(ctx, rules); err != nil {
-				return err
-			}
+	if len(l.parts) == 0 {
+		return nil
+	}
+	return l.allow(ctx)
+}
+
+// allow gives roomshift's token what the parts that are there need.
+func (l *Lab) allow(ctx context.Context) error {
+	for _, room := range rooms {
+		if err := l.Consuls[room].SetRules(ctx, l.Rules()); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
+// add starts a part in a lab that runs. What files and env say of the lab is worked out anew by who asks; those in its folder stay.
+func (l *Lab) add(ctx context.Context, p part) error {
+	if err := p.start(ctx); err != nil {
+		p.close()
+		return err
+	}
+	l.parts = append(l.parts, p)
+	return l.allow(ctx)
+}
+
+// drop ends a part that add started.
+func (l *Lab) drop(p part) {
+	l.parts = slices.DeleteFunc(l.parts, func(other part) bool { return other == p })
+	p.close()
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	_ = l.allow(ctx) // its Consul may be away by now; more rights than it needs do no harm
+}
+
 func (l *Lab) closeParts() {
-	for _, p := range slices.Backward(l.parts) {
+	for _, p := range slices.Backward(slices.Clone(l.parts)) { // a part may take itself off the list
 		p.close()
 	}
 }
@@ -109,9 +144,10 @@ func (l *Lab) Rules() string {
 	return rules
 }
 
-// About is a line for each part, for a user who just started the lab.
+// About is a line for each route and whatever else there is, for a user who just started the lab.
 func (l *Lab) About() string {
 	b := &strings.Builder{}
+	fmt.Fprintf(b, "  %-8s the number at a key in each room's Consul, obeyed by the gateways at %s (home) and %s (cloud)\n", Route, l.Gateway(Home), l.Gateway(Cloud))
 	for _, a := range l.added() {
 		b.WriteString(a.about)
 	}
@@ -120,6 +156,9 @@ func (l *Lab) About() string {
 
 // spoken carries out a line in the words of the parts. Several parts may have one word, each for routes of its own.
 func (l *Lab) spoken(ctx context.Context, f []string) (string, error) {
+	if said, err := l.toldRoute(ctx, f); !errors.Is(err, errNotUnderstood) {
+		return said, err
+	}
 	for _, a := range l.added() {
 		for _, w := range a.words {
 			if w.name != f[0] {
@@ -136,7 +175,7 @@ func (l *Lab) spoken(ctx context.Context, f []string) (string, error) {
 // Help is what Do understands.
 func (l *Lab) Help() string {
 	b := &strings.Builder{}
-	b.WriteString(coreHelp)
+	b.WriteString(coreHelp + l.routesHelp())
 	said := map[string]bool{}
 	for _, a := range l.added() {
 		for _, w := range a.words {
@@ -153,4 +192,13 @@ func (l *Lab) Help() string {
 // misunderstood is the error for a line that is no word of Help.
 func (l *Lab) misunderstood(line string) error {
 	return fmt.Errorf("%q isn't understood; want a line such as\n%s", line, l.Help())
+}
+
+// quoted are networks by room as they stand in YAML.
+func quoted(networks map[string]string) map[string][]string {
+	all := map[string][]string{}
+	for room, network := range networks {
+		all[room] = []string{strconv.Quote(network)}
+	}
+	return all
 }

@@ -1,12 +1,10 @@
 package lab
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"net"
 	"net/http"
@@ -28,7 +26,7 @@ const (
 )
 
 // UpstreamYAML is what a rooms.yaml says of the upstream, for its routes. Its addresses are in the networks of UpstreamNetworks.
-const UpstreamYAML = "  im: {consul: {upstream: im-gw}, seats: [home]}\n"
+const UpstreamYAML = "  im: {consul: {upstream: im-gw}, seats: [home]}   # upstream keys, which nginx obeys\n"
 
 // UpstreamNetworks are where the upstream's instances listen, by room.
 var UpstreamNetworks = map[string]string{Home: "127.0.1.0/24", Cloud: "127.0.2.0/24"}
@@ -58,14 +56,10 @@ type Upstream struct {
 	index     uint64                // of the keys that are served
 }
 
-// StartUpstream starts all of it and returns when nginx serves what the keys say.
+// StartUpstream starts all of it in a lab that runs, until Close, and returns when nginx serves what the keys say.
 func (l *Lab) StartUpstream(ctx context.Context, o UpstreamOptions) (*Upstream, error) {
 	u := newUpstream(l, o)
-	if err := u.start(ctx); err != nil {
-		u.Close()
-		return nil, err
-	}
-	return u, nil
+	return u, l.add(ctx, u)
 }
 
 func newUpstream(l *Lab, o UpstreamOptions) *Upstream {
@@ -117,7 +111,7 @@ func (u *Upstream) startAll(ctx context.Context) error {
 	}
 	u.index = index
 	u.done.Go(func() { u.watch(watching) })
-	u.done.Go(u.count)
+	u.done.Go(func() { countLog(u.log, "nginx: ", UpstreamNetworks, u.l.gateways[Home].requests, UpstreamRoute) })
 	u.load = newLoad(rooms, map[string]string{Home: u.nginx.Addr, Cloud: u.nginx.Addr}, u.o.PerSecond, 0, true)
 	u.load.reads.Store(true) // what is written is the gateways' load's
 	return nil
@@ -140,25 +134,25 @@ func (u *Upstream) Join(ctx context.Context, room, value string) (string, error)
 
 // Leave takes an instance's key away, and the instance once nginx goes there no more.
 func (u *Upstream) Leave(ctx context.Context, key string) error {
-	if _, err := u.kv(ctx, http.MethodDelete, key, ""); err != nil {
+	if _, _, err := u.l.ask(ctx, http.MethodDelete, Home, "/v1/kv/"+key, nil); err != nil {
 		return err
 	}
 	if err := u.Obeyed(ctx); err != nil {
 		return err
 	}
 	u.mu.Lock()
-	defer u.mu.Unlock()
-	if s := u.instances[key]; s != nil {
-		s.close()
-		delete(u.instances, key)
+	s := u.instances[key]
+	delete(u.instances, key)
+	u.mu.Unlock()
+	if s != nil {
+		s.leave(ctx)
 	}
 	return nil
 }
 
 // SetKey writes a key, as somebody else than roomshift would.
 func (u *Upstream) SetKey(ctx context.Context, key, value string) error {
-	_, err := u.kv(ctx, http.MethodPut, key, value)
-	return err
+	return u.l.put(ctx, "/v1/kv/"+key, value)
 }
 
 // Keys is every byte of each key of the upstream.
@@ -207,27 +201,17 @@ type upstreamPair struct {
 
 // list is the upstream's keys once they are newer than index.
 func (u *Upstream) list(ctx context.Context, index uint64) ([]upstreamPair, uint64, error) {
-	c := u.l.Consuls[Home]
-	url := fmt.Sprintf("%s/v1/kv/upstreams/%s/?recurse&wait=10s&index=%d", c.Addr, UpstreamName, index)
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
-	if err != nil {
-		return nil, 0, err
-	}
-	req.Header.Set("X-Consul-Token", c.Management)
-	resp, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(req)
-	if err != nil {
-		return nil, 0, err
-	}
-	defer resp.Body.Close()
-	next, err := strconv.ParseUint(resp.Header.Get("X-Consul-Index"), 10, 64)
-	if err != nil {
-		return nil, 0, fmt.Errorf("%s: %w", resp.Status, err)
-	}
-	if resp.StatusCode == http.StatusNotFound {
+	path := fmt.Sprintf("/v1/kv/upstreams/%s/?recurse&wait=10s&index=%d", UpstreamName, index)
+	b, next, err := u.l.ask(ctx, http.MethodGet, Home, path, nil)
+	var none *notOK
+	switch {
+	case errors.As(err, &none) && none.code == http.StatusNotFound && next > 0:
 		return nil, next, nil
+	case err != nil:
+		return nil, 0, err
 	}
 	var pairs []upstreamPair
-	return pairs, next, json.NewDecoder(resp.Body).Decode(&pairs)
+	return pairs, next, json.Unmarshal(b, &pairs)
 }
 
 // servers are nginx's lines for the keys once they are newer than index.
@@ -294,68 +278,96 @@ func (u *Upstream) watch(ctx context.Context) {
 	}
 }
 
-// count reads nginx's log: which room's instance answered, and how.
-func (u *Upstream) count() {
-	buf := make([]byte, 4096)
-	for {
-		n, _, err := u.log.ReadFrom(buf)
-		if err != nil {
-			return
-		}
-		_, said, _ := bytes.Cut(buf[:n], []byte("nginx: "))
-		f := strings.Fields(string(said))
-		if len(f) < 2 {
-			continue
-		}
-		room := Home
-		if strings.HasPrefix(f[0], strings.TrimSuffix(UpstreamNetworks[Cloud], "0/24")) {
-			room = Cloud
-		}
-		u.l.gateways[Home].requests.WithLabelValues(UpstreamRoute, room, f[len(f)-1]).Inc()
-	}
-}
-
-func (u *Upstream) kv(ctx context.Context, method, key, body string) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	c := u.l.Consuls[Home]
-	req, err := http.NewRequestWithContext(ctx, method, c.Addr+"/v1/kv/"+key, strings.NewReader(body))
-	if err != nil {
-		return "", err
-	}
-	req.Header.Set("X-Consul-Token", c.Management)
-	resp, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(req)
-	if err != nil {
-		return "", err
-	}
-	defer resp.Body.Close()
-	got, err := io.ReadAll(io.LimitReader(resp.Body, 1<<16))
-	if err == nil && resp.StatusCode != http.StatusOK {
-		err = fmt.Errorf("consul of %s: %s at key %s", Home, resp.Status, key)
-	}
-	return string(got), err
-}
-
-func (u *Upstream) close() { u.Close() }
+func (u *Upstream) name() string { return UpstreamRoute }
 
 // heal has nothing to end: no fault is the upstream's own.
 func (u *Upstream) heal(context.Context) error { return nil }
 
-func (u *Upstream) status(context.Context) string {
-	c := u.Counts()
-	return fmt.Sprintf("%s: %d requests by nginx, %.2f %% served in the cloud, %d failed\n", UpstreamRoute, c.Sent, max(0, c.Share(Cloud)), c.Failed)
-}
+func (u *Upstream) status(context.Context) string { return u.load.line(UpstreamRoute, "nginx") + "\n" }
 
 func (u *Upstream) adds() additions {
-	a := additions{routes: UpstreamYAML, networks: map[string][]string{}, rights: consul.UpstreamPolicy(UpstreamName)}
-	for room, network := range UpstreamNetworks {
-		a.networks[room] = []string{strconv.Quote(network)}
+	return additions{
+		about:    fmt.Sprintf("  %-8s upstream keys in home's Consul, obeyed by nginx at %s\n", UpstreamRoute, u.nginx.Addr),
+		routes:   UpstreamYAML,
+		networks: quoted(UpstreamNetworks),
+		rights:   consul.UpstreamPolicy(UpstreamName),
 	}
-	return a
+}
+
+// in are the keys of a room's instances, oldest first.
+func (u *Upstream) in(room string) []string {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	network := "upstreams/" + UpstreamName + "/" + strings.TrimSuffix(UpstreamNetworks[room], "0/24")
+	var keys []string
+	for n := 1; n <= u.made[room]; n++ {
+		for key := range u.instances {
+			if strings.HasPrefix(key, network+strconv.Itoa(n)+":") {
+				keys = append(keys, key)
+			}
+		}
+	}
+	return keys
+}
+
+// replace replaces the younger half of each room's instances by new ones, whose keys hold what their room's held at first.
+func (u *Upstream) replace(ctx context.Context) (string, error) {
+	var came, gone []string
+	for _, room := range rooms {
+		old := u.in(room)
+		for _, key := range old[(len(old)+1)/2:] {
+			gone = append(gone, key)
+			key, err := u.Join(ctx, room, u.o.Value(room))
+			if err != nil {
+				return "", err
+			}
+			came = append(came, key)
+		}
+	}
+	for _, key := range gone {
+		if err := u.Leave(ctx, key); err != nil {
+			return "", err
+		}
+	}
+	return fmt.Sprintf("gone: %s; new: %s\n", strings.Join(gone, " "), strings.Join(came, " ")), nil
+}
+
+func (u *Upstream) foreign(ctx context.Context, room string, weight int) (string, error) {
+	keys := u.in(room)
+	if len(keys) == 0 {
+		return "", fmt.Errorf("%s has no instance in %s", UpstreamRoute, room)
+	}
+	value := fmt.Sprintf(`{"weight":%d}`, weight)
+	return keys[0] + " holds " + value + "\n", u.SetKey(ctx, keys[0], value)
+}
+
+func (u *Upstream) away(room string, away bool) error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	var errs []error
+	for key, s := range u.instances {
+		switch {
+		case !strings.HasPrefix(key, "upstreams/"+UpstreamName+"/"+strings.TrimSuffix(UpstreamNetworks[room], "0/24")):
+		case away:
+			s.close()
+		default:
+			errs = append(errs, s.start())
+		}
+	}
+	switch {
+	case room != Home:
+	case away:
+		errs = append(errs, u.nginx.Freeze())
+	default:
+		errs = append(errs, u.nginx.Thaw())
+	}
+	return errors.Join(errs...)
 }
 
 // Close ends all of it and takes its keys away.
-func (u *Upstream) Close() {
+func (u *Upstream) Close() { u.l.drop(u) }
+
+func (u *Upstream) close() {
 	if u.load != nil {
 		u.load.close()
 	}
@@ -374,5 +386,5 @@ func (u *Upstream) Close() {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	_, _ = u.kv(ctx, http.MethodDelete, "upstreams/"+UpstreamName+"/?recurse", "") // its Consul may be away by now
+	_, _, _ = u.l.ask(ctx, http.MethodDelete, Home, "/v1/kv/upstreams/"+UpstreamName+"/?recurse", nil) // its Consul may be away by now
 }

@@ -28,12 +28,7 @@ func beginUpstream(t *testing.T, o lab.UpstreamOptions) *upstreamScene {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.Close)
-	s.roomsFile = s.rooms(func(yaml string) string {
-		for room, network := range lab.UpstreamNetworks {
-			yaml = strings.Replace(yaml, fmt.Sprintf("addresses: [%q]", s.lab.Gateway(room)), fmt.Sprintf("addresses: [%q, %q]", s.lab.Gateway(room), network), 1)
-		}
-		return strings.Replace(yaml, "routes:\n", "routes:\n"+lab.UpstreamYAML, 1)
-	})
+	s.roomsFile = s.file("rooms.yaml", s.lab.RoomsYAML())
 	s.keys = s.bytes()
 	s.eventually("a window of nginx's own counts", func() bool {
 		return holds(t.Context(), s.lab, lab.Home, `sum(rate(gw_requests_total{route="im"}[5s])) > 3`)

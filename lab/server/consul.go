@@ -198,32 +198,30 @@ func (c *Consul) Start(ctx context.Context) error {
 		if node.Process != nil && !node.Process.Ended() {
 			continue
 		}
-		p, err := Start("consul "+node.Name, filepath.Join(node.dir, "log"), c.program, "agent",
-			"-config-file="+filepath.Join(node.dir, "consul.json"))
-		if err != nil {
+		if err := c.launch(node); err != nil {
 			return err
 		}
-		node.Process = p
 	}
 	for _, node := range c.Nodes {
 		err := node.Process.Await(ctx, func(ctx context.Context) error {
-			if !node.Process.Owns(node.HTTP) {
-				return fmt.Errorf("port %d isn't its own yet", node.HTTP)
+			leader, err := c.leader(ctx, node)
+			if err == nil && leader == "" {
+				err = errors.New("no leader yet")
 			}
-			var leader string
-			if err := c.call(ctx, node, "GET", "/v1/status/leader", "", nil, &leader); err != nil {
-				return err
-			}
-			if leader == "" {
-				return errors.New("no leader yet")
-			}
-			return nil
+			return err
 		})
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// launch starts a server's process.
+func (c *Consul) launch(node *ConsulNode) (err error) {
+	node.Process, err = Start("consul "+node.Name, filepath.Join(node.dir, "log"), c.program, "agent",
+		"-config-file="+filepath.Join(node.dir, "consul.json"))
+	return err
 }
 
 // Ready waits until every server can be written through and is in the catalog, which sessions need.

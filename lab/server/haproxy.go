@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -18,6 +19,7 @@ type HAProxyOptions struct {
 	DNS     int    // Consul's DNS port
 	Service string // its name in Consul
 	Slots   int    // how many instances it has room for; 0: 16
+	Log     string // host:port by UDP: for each request "SERVER-ADDRESS STATUS"; "": no log
 }
 
 // HAProxy is one HAProxy that balances a service by the SRV weights of its instances.
@@ -27,13 +29,15 @@ type HAProxy struct {
 	p     *Process
 }
 
-// haproxyConfig resolves five times a second, so that a test sees at once what a minute's cache would hide.
+// haproxyConfig resolves five times a second, so that a test sees at once what a minute's cache would hide. While Consul's DNS doesn't answer it
+// goes on with what it knew, for longer than any test.
 const haproxyConfig = `global
   maxconn 500
   stats socket ipv4@127.0.0.1:%d level admin
 defaults
   mode http
-  timeout connect 2s
+  retries 0
+%s  timeout connect 2s
   timeout client 10s
   timeout server 10s
 resolvers consul
@@ -44,6 +48,9 @@ resolvers consul
   timeout retry 200ms
   hold valid 200ms
   hold obsolete 1s
+  hold refused 1h
+  hold timeout 1h
+  hold other 1h
 frontend in
   bind 127.0.0.1:%d
   default_backend app
@@ -66,7 +73,11 @@ func StartHAProxy(ctx context.Context, dir string, o HAProxyOptions) (*HAProxy, 
 		o.Slots = 16
 	}
 	file := filepath.Join(dir, "haproxy.cfg")
-	text := fmt.Sprintf(haproxyConfig, ports[0], o.DNS, ports[1], o.Slots, o.Service)
+	log := ""
+	if o.Log != "" {
+		log = fmt.Sprintf("  log %s format raw local0\n  log-format \"%%si %%ST\"\n", o.Log)
+	}
+	text := fmt.Sprintf(haproxyConfig, ports[0], log, o.DNS, ports[1], o.Slots, o.Service)
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		return nil, err
 	}
@@ -125,6 +136,12 @@ func (h *HAProxy) Weights(ctx context.Context) (map[string]int, error) {
 	}
 	return weights, errors.Join(lines.Err())
 }
+
+// Freeze makes it stand still: it holds its connections and answers nothing, until Thaw.
+func (h *HAProxy) Freeze() error { return h.p.Signal(syscall.SIGSTOP) }
+
+// Thaw ends a Freeze.
+func (h *HAProxy) Thaw() error { return h.p.Signal(syscall.SIGCONT) }
 
 // Kill ends it as kill -9 does.
 func (h *HAProxy) Kill() { h.p.Kill() }

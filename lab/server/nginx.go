@@ -102,6 +102,12 @@ func (n *Nginx) obeys(ctx context.Context) error {
 	return err
 }
 
+// Freeze makes it stand still, its workers too: it holds its connections and answers nothing, until Thaw.
+func (n *Nginx) Freeze() error { return syscall.Kill(-n.p.PID(), syscall.SIGSTOP) }
+
+// Thaw ends a Freeze.
+func (n *Nginx) Thaw() error { return syscall.Kill(-n.p.PID(), syscall.SIGCONT) }
+
 // Kill ends it, its worker too.
 func (n *Nginx) Kill() {
 	if n.p != nil {

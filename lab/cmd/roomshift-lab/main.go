@@ -34,6 +34,8 @@ func run(args []string, in io.Reader, out io.Writer) error {
 	flags.IntVar(&o.Percent, "percent", 3, "what home's gateway sends to the cloud at first")
 	names := flags.Bool("names", false, "requests enter by name, over an emulated Alibaba Cloud DNS")
 	mysql := flags.Bool("mysql", false, "both masters are MySQL's, not MariaDB's")
+	small := flags.Bool("small", false, "the gateways alone: no upstream keys, services' weights and splitter")
+	agents := flags.Bool("agents", false, "home's agent owns the instances of search, not the catalog")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -46,6 +48,11 @@ func run(args []string, in io.Reader, out io.Writer) error {
 	}
 	if flags.NArg() > 0 {
 		return fmt.Errorf("%q isn't understood: flags only", flags.Arg(0))
+	}
+	others := ""
+	if !*small {
+		o.Upstream, o.Services, o.Splitter = &lab.UpstreamOptions{}, &lab.ServicesOptions{Agents: *agents}, &lab.SplitterOptions{}
+		others = ", nginx, HAProxy, a mesh gateway"
 	}
 	if o.Percent == 0 {
 		o.Percent = -1 // the option's way of saying none
@@ -60,7 +67,7 @@ func run(args []string, in io.Reader, out io.Writer) error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
-	fmt.Fprintln(out, "starting two "+masters+", two Consul, two Prometheus, two gateways, two services and the load: some 15 s")
+	fmt.Fprintln(out, "starting two "+masters+", two Consul, two Prometheus, two gateways, two services"+others+" and their load: some 15 s")
 	l, err := lab.Start(ctx, o)
 	if err != nil {
 		if errors.Is(err, server.ErrMissing) {
@@ -79,20 +86,20 @@ func run(args []string, in io.Reader, out io.Writer) error {
 // welcome says where everything is and what to type.
 func welcome(l *lab.Lab) string {
 	return fmt.Sprintf(`
-The lab runs. %s holds:
-  rooms.yaml   what exists
-  out.yaml     to 60 %% in the cloud     drill.yaml   a little, then exactly back     home.yaml   home again
-  env          what roomshift needs in its environment (secrets)
-
+The lab runs. Its routes, each with a load of its own:
+%s
+%s holds rooms.yaml (what exists), env (what roomshift needs in its environment: secrets) and these runbooks:
+%s
 In another terminal, in roomshift's folder:
   . %s
   go run ./cmd/roomshift check --live --init %s
   go run ./cmd/roomshift run %s
+  go run ./cmd/roomshift back --to start
 
-Requests enter at %s (home) and %s (cloud). Faults are typed here:
+What can be typed here, faults above all:
 
 %s
-`, l.Dir, l.EnvFile(), l.Runbook("out"), l.Runbook("out"), l.Gateway(lab.Home), l.Gateway(lab.Cloud), l.Help())
+`, l.About(), l.Dir, l.Books(), l.EnvFile(), l.Runbook("out"), l.Runbook("out"), l.Help())
 }
 
 // serve carries out what is typed until somebody ends the lab. The end of the input ends nothing: the lab may run behind a
