@@ -1,6 +1,7 @@
 # make test   installs the servers that the tests need, then runs every test
 # make race   every test under the race detector
 # make long   the sweeps of the simulated rooms whole, not sampled, and what takes minutes on a real Consul: an hour
+# make model  every state that a move of the writer can get into with two faults: half an hour, 3 GB
 # make lab    two rooms of real servers on this machine, until Ctrl-C
 # make lint   gofmt, go vet, staticcheck, golangci-lint
 # make bench  every benchmark
@@ -9,7 +10,7 @@ GO ?= go
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.7.0
 GOLANGCI = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.5.0
 
-.PHONY: test race long deps lab lint bench build
+.PHONY: test race long model deps lab lint bench build
 
 build:
 	$(GO) build ./...
@@ -31,6 +32,10 @@ race: deps
 long:
 	$(GO) test -timeout 12h -run 'TestBackFromEveryState|TestMoments' ./cutover -long
 	$(GO) test -timeout 30m -run 'TestAgentKeeps|TestHAProxyObeys' ./consul -long
+
+# See cutover/writer/MUTANTS.md.
+model:
+	GOMEMLIMIT=3GiB $(GO) test -timeout 12h -run 'TestExplorer|TestMutants|TestEveryCase' -v ./cutover/writer -long
 
 lab: deps
 	$(GO) run ./lab/cmd/roomshift-lab

@@ -9,7 +9,7 @@ const (
 	Hold   Do = iota // nothing; look again from ①: a person, or the world, must change something first
 	Done             // nothing: the record, the servers and the wish agree. A run may end
 	Refuse           // the move isn't begun; nothing was changed. A run may end
-	Lock             // go to ①: take the Consul lock if it is lost, and the lock of every server that answers
+	Lock             // go to ①: take the Consul lock if it is lost, and the lock of every server that answers; on Room's with a new session
 	Look             // go to ③
 	Settle           // destroy this process's Consul session, so that nothing that it sent can land; then ①
 	Prove            // write something to the record's keeper, so that COMMIT isn't its first
@@ -31,7 +31,7 @@ func (d Do) String() string {
 // Act is the one request of a round. A clean answer to it leads to ③, anything else to ②.
 type Act struct {
 	Do     Do
-	Room   string // Kill, Wait, Fence, Open
+	Room   string // Kill, Wait, Fence, Open; Lock, perhaps
 	Pos    string // Wait
 	Next   Record // Write; not signed yet
 	Undo   bool   // Open: by the fencer's licence (R4); ABORT isn't written

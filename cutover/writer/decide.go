@@ -140,7 +140,7 @@ func (t *table) pending(s Server) Act {
 		seen += ", a SET waits in connection " + s.Pending
 	}
 	if !s.Fresh {
-		return t.act(Act{Do: Lock}, s.Room, seen, "both variables alike", "take the lock anew, which ends what was ours")
+		return t.act(Act{Do: Lock, Room: s.Room}, s.Room, seen, "both variables alike", "take the lock anew, which ends what was ours")
 	}
 	return t.hold(true, s.Room, seen, "both variables alike", "not ours: end that connection, or set both variables alike")
 }
