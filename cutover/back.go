@@ -53,6 +53,8 @@ type backSeat struct {
 	retryAt T
 	tries   int
 	text    string
+
+	failedAt, listedAt T // when a request of it failed last, and when it was listed for that
 }
 
 // backValue is a TTL or a switch on its way back.

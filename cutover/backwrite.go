@@ -75,7 +75,9 @@ func servingFirst(cs []Change, receiver Room) []Change {
 	return cs
 }
 
-// backOutcome counts an undo's outcome. What failed is tried again after 1, 2, 4 … 30 s and never stops the others.
+// backOutcome counts an undo's outcome. What failed is tried again after 1, 2, 4 … 30 s and never stops the others; the changes of a
+// request fail together, so they count once. A server that only wants to be asked later is asked when it says, and nothing has moved on
+// that would be listed.
 func (e *engine) backOutcome(s *backSeat, o Outcome) {
 	if e.p.Phase != PhaseBack && e.p.Phase != PhaseFrozen {
 		return
@@ -90,11 +92,17 @@ func (e *engine) backOutcome(s *backSeat, o Outcome) {
 		}
 		e.wrote()
 	case Failed:
-		s.retryAt, s.tries = e.now+backoff(s.tries, o.RetryAfter), s.tries+1
+		if s.failedAt != e.now {
+			s.failedAt = e.now
+			s.retryAt, s.tries = e.now+backoff(s.tries, o.RetryAfter), s.tries+1
+		}
 		if o.Err != nil {
 			s.text = o.Err.Error()
 		}
-		e.relist(s)
+		if o.RetryAfter == 0 && s.listedAt != e.now {
+			s.listedAt = e.now
+			e.relist(s)
+		}
 	case Foreign:
 		s.wroteAt = e.now
 	}
@@ -106,7 +114,10 @@ func (e *engine) backOutcome(s *backSeat, o Outcome) {
 }
 
 func backoff(tries int, wish T) T {
-	return max(min(Second<<min(tries, 5), 30*Second), wish)
+	if wish > 0 {
+		return wish
+	}
+	return min(Second<<min(tries, 5), 30*Second)
 }
 
 // relist reads a seat again whose write failed: the version may have moved on.

@@ -178,6 +178,18 @@ var mutants = []mutant{
 		old: "pl.throttled = max(pl.throttled, e.now+o.RetryAfter)", new: "_ = pl",
 		run: "TestRetryAfterIsWaited",
 	}, {
+		name: "a throttled request waits for the rest of its wave", file: "shift.go",
+		old: "case o.What == Failed && o.RetryAfter > 0:", new: "case o.What == Failed && o.RetryAfter > Never/2:",
+		run: "TestThrottledIsSentAgainAsItIs",
+	}, {
+		name: "each change of a request that failed counts", file: "backwrite.go",
+		old: "if s.failedAt != e.now {", new: "if s.failedAt != e.now || e.now > 0 {",
+		run: "TestARequestFailsOnce",
+	}, {
+		name: "a server that throttles the way back is asked ever later", file: "backwrite.go",
+		old: "if wish > 0 {", new: "if wish > Never/2 {",
+		run: "TestThrottledWayBack",
+	}, {
 		name: "one plane's queue holds up the others", file: "shift.go",
 		old: "full, kept = p.plane, append(kept, p)\n\t\t\tcontinue\n", new: "kept = append(kept, s.todo[k:]...)\n\t\t\tbreak\n",
 		run: "TestRetryAfterIsWaited",

@@ -304,14 +304,34 @@ func (e *engine) feed(i int) {
 			continue
 		}
 		gen, last := s.gen, len(kept) == 0 && k == len(s.todo)-1
-		e.write(p.plane, Intent{Purpose: Forward, Step: i, Rung: e.p.Steps[i].Rung, Wave: s.wave, Last: last, Changes: p.changes},
-			func(_ int, o Outcome) {
-				if s.gen == gen && e.p.Phase == PhaseForward {
+		var r *request
+		r = e.write(p.plane, Intent{Purpose: Forward, Step: i, Rung: e.p.Steps[i].Rung, Wave: s.wave, Last: last, Changes: p.changes},
+			func(k int, o Outcome) {
+				switch {
+				case s.gen != gen || e.p.Phase != PhaseForward:
+				case o.What == Failed && o.RetryAfter > 0:
+					e.askAgain(i, r, p.changes[k], o)
+				default:
 					e.rungOutcome(i, o)
 				}
 			})
 	}
 	s.todo = kept
+}
+
+// askAgain has a change sent again as it is that its server only wants to be asked for later: that is no failure, however often, and
+// nothing was changed that would have to be listed first. What travelled together does so again.
+func (e *engine) askAgain(i int, r *request, c Change, o Outcome) {
+	s := &e.steps[i]
+	if n := len(s.todo); n > 0 && s.todo[n-1].refused == r {
+		s.todo[n-1].changes = append(s.todo[n-1].changes, c)
+	} else {
+		s.todo = append(s.todo, packed{plane: r.plane, changes: []Change{c}, refused: r})
+	}
+	if o.Err != nil {
+		s.why = o.Err.Error()
+	}
+	e.changed()
 }
 
 // rungOutcome counts a change's outcome; the wave ends when every change has one.
@@ -322,7 +342,6 @@ func (e *engine) rungOutcome(i int, o Outcome) {
 		return // it will be looked up
 	case Failed:
 		s.failed = true
-		s.refused = s.refused || o.RetryAfter == 0
 		if o.Err != nil {
 			s.text = o.Err.Error()
 		}
@@ -335,9 +354,6 @@ func (e *engine) rungOutcome(i int, o Outcome) {
 	switch {
 	case s.foreign: // listed again, so that the question names all of it
 		s.restart(0)
-	case s.failed && !s.refused: // the server only wants to be asked more slowly: that is no failure, however often
-		s.restart(e.now + Second)
-		s.why = s.text
 	case s.failed:
 		e.rungFailed(i, s.text)
 	default:

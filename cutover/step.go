@@ -26,7 +26,6 @@ type stepRun struct {
 	onWire          []int    // planes to which a request of the wave was sent
 	left            int      // changes of the wave without an outcome
 	foreign, failed bool
-	refused         bool   // one failed by more than the server's wish to be asked more slowly
 	fails           []T    // failed writes of the last minute
 	text            string // why it failed, for the question
 
@@ -39,12 +38,13 @@ type stepRun struct {
 type packed struct {
 	plane   int
 	changes []Change
+	refused *request // the try before, whose server wants to be asked more slowly; nil: there was none
 }
 
 // restart forgets what is under way and lists anew at t.
 func (s *stepRun) restart(t T) {
 	s.gen++
-	s.begun, s.waves, s.todo, s.onWire, s.left, s.foreign, s.failed, s.refused, s.retry = false, nil, nil, nil, 0, false, false, false, t
+	s.begun, s.waves, s.todo, s.onWire, s.left, s.foreign, s.failed, s.retry = false, nil, nil, nil, 0, false, false, t
 }
 
 // forward takes each step as far as it goes now, in file order.
