@@ -2,6 +2,7 @@ package consul
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -157,13 +158,29 @@ func serverSaid(err error) string {
 	return err.Error()
 }
 
-// readError is judge for a request that only reads.
+// readError is judge for a request that only reads. One that was given up is followed by a short one that asks why.
 func (c *Client) readError(x *exchange, act string, err error) error {
 	_, judged := c.judge(x, act, err)
+	if x.status == 0 && x.sent.Load() && errors.Is(err, context.DeadlineExceeded) && x.agent == "" && c.leaderless() {
+		return c.clean(fmt.Errorf("%s in consul of %s: %w: %w", act, c.name, ErrNoLeader, bare(err)))
+	}
 	if errors.Is(judged, cutover.ErrOutcomeUnknown) {
 		return c.clean(fmt.Errorf("%s in consul of %s: %w", act, c.name, bare(err)))
 	}
 	return judged
+}
+
+// leaderLimit bounds the question whether there is a leader: whoever is asked knows it without asking anybody.
+const leaderLimit = 500 * time.Millisecond
+
+// leaderless tells whether the server answers and says that it knows no leader. An agent holds what needs one for longer than most clients
+// wait, so it is asked about what wasn't answered.
+func (c *Client) leaderless() bool {
+	ctx, cancel := context.WithTimeout(context.Background(), leaderLimit)
+	defer cancel()
+	var leader *string
+	b, err := c.send(ctx, http.MethodGet, "/v1/status/leader", nil, nil)
+	return err == nil && json.Unmarshal(b, &leader) == nil && leader != nil && *leader == ""
 }
 
 // permissionDenied tells whether Consul refused one operation of a transaction for the token's sake: it has no number for it.

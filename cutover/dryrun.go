@@ -3,6 +3,7 @@ package cutover
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"sync"
@@ -10,8 +11,8 @@ import (
 
 // DryRun is the world with its writes remembered instead of sent. The laws of the file:
 //   - reads pass, and show what was remembered over what is really there; where somebody really changes an object, that shows through
-//   - a write asks what is really there before it is remembered, so that it comes to what the real one would have come to; versions
-//     are invented in order, so that the writes of a dry run equal those of the real one but for versions
+//   - a write is remembered over what is really there, as it was read within the last second, so that it comes to what the real one would
+//     have come to; versions are invented in order, so that the writes of a dry run equal those of the real one but for versions
 //   - a seat is seen to carry what was remembered, once its medium would show it
 //   - a room that really carries nothing can't be harmed: its gates have nothing to measure
 //   - locks are taken in memory only; nothing else is changed
@@ -22,7 +23,7 @@ func DryRun(w World) (World, *Dry) {
 	planes := make([]Plane, len(w.Planes))
 	for i, pl := range w.Planes {
 		planes[i] = pl
-		planes[i].Medium = &dryMedium{Medium: pl.Medium, plane: pl.Name, split: pl.Aspect == Split, shows: pl.Shows, run: d}
+		planes[i].Medium = &dryMedium{Medium: pl.Medium, plane: pl.Name, split: pl.Aspect == Split, shows: pl.Shows, run: d, listed: map[Seat]*dryListing{}}
 	}
 	w.Planes = planes
 	locks := make([]Place, len(w.Locks))
@@ -76,21 +77,34 @@ func (d *Dry) Unjudged() []string {
 
 type dryMedium struct {
 	Medium
-	plane string
-	split bool
-	shows T
-	run   *Dry
+	plane  string
+	split  bool
+	shows  T
+	run    *Dry
+	listed map[Seat]*dryListing // guarded by run.mu
+}
+
+// dryFresh is for how long writes go by what was read: if each request read its whole seat, many instances would take the square of their time.
+const dryFresh = Second
+
+// dryListing is what is really there of a seat. at and sums are made when a write first asks for them.
+type dryListing struct {
+	read T
+	held []Held
+	at   map[string]int // by object
+	sums Share          // the weights of what is live, with what was remembered
 }
 
 // Read lists what is really there, with what this run would have written in place of what it would have written over.
 func (m *dryMedium) Read(ctx context.Context, seats []Seat) ([]Held, error) {
+	now := m.run.clock.Now()
 	held, err := m.Medium.Read(ctx, seats)
 	if err != nil {
 		return nil, err
 	}
 	m.run.mu.Lock()
 	defer m.run.mu.Unlock()
-	m.isReal(held)
+	m.isReal(now, seats, held)
 	held = slices.Clone(held)
 	for i := range held {
 		m.remembered(&held[i])
@@ -98,8 +112,19 @@ func (m *dryMedium) Read(ctx context.Context, seats []Seat) ([]Held, error) {
 	return held, nil
 }
 
-// isReal notes what seats really carry.
-func (m *dryMedium) isReal(held []Held) {
+// isReal notes what seats really hold and carry, as it was read at a moment.
+func (m *dryMedium) isReal(read T, seats []Seat, held []Held) {
+	for _, seat := range seats {
+		if l := m.listed[seat]; l != nil && l.read > read {
+			continue // a later reading was quicker
+		}
+		from, _ := slices.BinarySearchFunc(held, seat, func(h Held, s Seat) int { return CompareSeats(h.Seat, s) })
+		to := from
+		for to < len(held) && held[to].Seat == seat {
+			to++
+		}
+		m.listed[seat] = &dryListing{read: read, held: held[from:to]}
+	}
 	if !m.split {
 		return
 	}
@@ -129,7 +154,7 @@ func (m *dryMedium) Fill(held []Held, newer func(*Held) bool, want Share) map[st
 	return fillOn(m.Medium, held, newer, want)
 }
 
-// Write asks what is there, and remembers by the same compare-and-set that a server would make over it.
+// Write looks at what is there, and remembers by the same compare-and-set that a server would make over it.
 func (m *dryMedium) Write(ctx context.Context, _ Fence, changes []Change) []Outcome {
 	outs := make([]Outcome, len(changes))
 	var seats []Seat
@@ -137,8 +162,8 @@ func (m *dryMedium) Write(ctx context.Context, _ Fence, changes []Change) []Outc
 		seats = append(seats, c.Seat)
 	}
 	slices.SortFunc(seats, CompareSeats)
-	held, err := m.Medium.Read(ctx, slices.Compact(seats))
-	if err != nil {
+	seats = slices.Compact(seats)
+	if err := m.look(ctx, seats); err != nil {
 		for i := range outs {
 			outs[i] = Outcome{What: Failed, Err: fmt.Errorf("dry run: look at what would be written over: %w", err)}
 		}
@@ -146,27 +171,71 @@ func (m *dryMedium) Write(ctx context.Context, _ Fence, changes []Change) []Outc
 	}
 	m.run.mu.Lock()
 	defer m.run.mu.Unlock()
-	m.isReal(held)
-	held = slices.Clone(held)
-	at, was := map[string]int{}, make([]string, len(held))
-	for i := range held {
-		at[held[i].Object], was[i] = i, held[i].Value
-		m.remembered(&held[i])
-	}
 	for i, c := range changes {
-		k, ok := at[c.Object]
-		if !ok {
-			outs[i] = Outcome{What: Foreign, Gone: true}
-			continue
-		}
-		outs[i] = m.set(&held[k], was[k], c)
+		outs[i] = m.set(m.listing(c.Seat), c)
 	}
-	m.show(held)
+	m.show(seats)
 	return outs
 }
 
+// look reads those of these seats that weren't read lately.
+func (m *dryMedium) look(ctx context.Context, seats []Seat) error {
+	now := m.run.clock.Now()
+	m.run.mu.Lock()
+	var stale []Seat
+	for _, seat := range seats {
+		if l := m.listed[seat]; l == nil || now-l.read >= dryFresh {
+			stale = append(stale, seat)
+		}
+	}
+	m.run.mu.Unlock()
+	if len(stale) == 0 {
+		return nil
+	}
+	held, err := m.Medium.Read(ctx, stale)
+	if err != nil {
+		return err
+	}
+	m.run.mu.Lock()
+	defer m.run.mu.Unlock()
+	m.isReal(now, stale, held)
+	return nil
+}
+
+// listing is a seat's listing that writes may go by.
+func (m *dryMedium) listing(seat Seat) *dryListing {
+	l := m.listed[seat]
+	if l.at != nil {
+		return l
+	}
+	l.at, l.sums = make(map[string]int, len(l.held)), Share{}
+	for i := range l.held {
+		h := l.held[i]
+		l.at[h.Object] = i
+		m.remembered(&h)
+		l.add(&h, 1)
+	}
+	return l
+}
+
+// add adds an object's weights to the sums, or takes them away.
+func (l *dryListing) add(h *Held, sign int) {
+	if h.Live {
+		for room, w := range h.Weights {
+			l.sums[room] += sign * w
+		}
+	}
+}
+
 // set remembers one change over what the object holds, and over what it really holds.
-func (m *dryMedium) set(h *Held, really string, c Change) Outcome {
+func (m *dryMedium) set(l *dryListing, c Change) Outcome {
+	k, ok := l.at[c.Object]
+	if !ok {
+		return Outcome{What: Foreign, Gone: true}
+	}
+	h := l.held[k]
+	really := h.Value
+	m.remembered(&h)
 	switch h.Value {
 	case c.After:
 		return Outcome{What: Done, Version: h.Version}
@@ -177,18 +246,22 @@ func (m *dryMedium) set(h *Held, really string, c Change) Outcome {
 	m.run.next++
 	r := dryHeld{value: c.After, version: "dry-" + strconv.FormatUint(m.run.next, 10), realValue: really, weights: c.Gives}
 	m.run.held[c.ID()] = r
+	l.add(&h, -1)
 	h.Value, h.Version, h.Weights = r.value, r.version, r.weights
+	l.add(&h, 1)
 	return Outcome{What: Done, Version: r.version}
 }
 
 // show notes what these seats are seen to carry once the medium shows it.
-func (m *dryMedium) show(held []Held) {
+func (m *dryMedium) show(seats []Seat) {
 	if !m.split {
 		return
 	}
 	from := m.run.clock.Now() + m.shows
-	for seat, share := range SeatShares(held) {
-		m.run.shown[seat] = append(m.run.shown[seat], dryShown{from, share})
+	for _, seat := range seats {
+		if share := ShareOf(maps.Clone(m.listed[seat].sums)); share != nil {
+			m.run.shown[seat] = append(m.run.shown[seat], dryShown{from, share})
+		}
 	}
 }
 

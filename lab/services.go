@@ -199,11 +199,11 @@ func (s *Services) unused(ctx context.Context, addr string) error {
 	})
 }
 
-// until asks 50 times a second until ok says nil, for 30 s at most.
+// until asks 20 times a second until ok says nil, for a minute at most.
 func until(ctx context.Context, ok func(ctx context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	tick := time.NewTicker(20 * time.Millisecond)
+	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		err := ok(ctx)

@@ -154,6 +154,9 @@ func (r *realRooms) unreadable(plane, room string, err error) finding {
 	if errors.Is(err, consul.ErrForbidden) {
 		f.Do, f.Grant = "give the token this policy", policyLines(r.l.Rooms, room)
 	}
+	if errors.Is(err, consul.ErrNoLeader) {
+		f.Do = "bring its servers back: most of them must run for one to lead"
+	}
 	return f
 }
 
