@@ -21,7 +21,7 @@ type fleet struct {
 	service  string
 	networks map[string]string // by room: A.B.C.0/24
 	agents   bool
-	weight   func(room string) int // what an instance is registered with
+	fresh    int // the weight of one that replaces another: whoever starts it knows nothing of shares
 	// unused waits until nobody sends to an address any more that isn't registered now.
 	unused func(ctx context.Context, addr string) error
 
@@ -122,15 +122,14 @@ func (f *fleet) in(room string) []string {
 	return ids
 }
 
-// replace replaces the younger half of each room's instances by new ones, which are registered with the weight that their room's had at
-// first. The new ones come before the old ones go.
+// replace replaces the younger half of each room's instances by new ones, all of one weight. The new ones come before the old ones go.
 func (f *fleet) replace(ctx context.Context) (said string, err error) {
 	var came, gone []string
 	for _, room := range rooms {
 		old := f.in(room)
 		for _, id := range old[(len(old)+1)/2:] {
 			gone = append(gone, id)
-			id, err := f.join(ctx, room, f.weight(room))
+			id, err := f.join(ctx, room, f.fresh)
 			if err != nil {
 				return "", err
 			}

@@ -59,7 +59,7 @@ func (l *Lab) routesHelp() string {
 	b := &strings.Builder{}
 	line := func(what, says string) { fmt.Fprintf(b, "%-23s %s\n", what, says) }
 	if _, routes := carrying[replacer](l); len(routes) > 0 {
-		line("replace ROUTE", "half of its instances are replaced by new ones ("+strings.Join(routes, ", ")+")")
+		line("replace ROUTE", "half of its instances are replaced by new ones of weight 100 each ("+strings.Join(routes, ", ")+")")
 	}
 	if _, routes := carrying[checker](l); len(routes) > 0 {
 		line("instances ROUTE ROOM down|up", "its instances there fail their checks, or pass them ("+strings.Join(routes, ", ")+")")

@@ -26,6 +26,9 @@ var servicesNetworks = map[string]string{Home: "127.0.3.0/24", Cloud: "127.0.4.0
 // HAProxyStep is how much weight in Consul one of HAProxy's is: it reads 1..65535 as 1..256.
 const HAProxyStep = 256
 
+// freshWeight is what instances that replace others weigh, in either room.
+const freshWeight = 100
+
 // ServicesOptions says how many instances stand in each room at first, whose they are, and how much is asked of them.
 type ServicesOptions struct {
 	Instances map[string]int        // by room; nil: four in each
@@ -63,7 +66,7 @@ func newServices(l *Lab, o ServicesOptions) *Services {
 		o.PerSecond = 60
 	}
 	s := &Services{l: l, o: o}
-	s.fleet = &fleet{l: l, service: ServicesName, networks: servicesNetworks, agents: o.Agents, weight: o.Weight, unused: s.unused,
+	s.fleet = &fleet{l: l, service: ServicesName, networks: servicesNetworks, agents: o.Agents, fresh: freshWeight * HAProxyStep, unused: s.unused,
 		all: map[string]*fleetInstance{}, made: map[string]int{}}
 	return s
 }

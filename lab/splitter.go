@@ -52,7 +52,7 @@ func newSplitter(l *Lab, o SplitterOptions) *Splitter {
 		o.PerSecond = 60
 	}
 	s := &Splitter{l: l, o: o}
-	s.fleet = &fleet{l: l, service: SplitterName, networks: splitterNetworks, weight: func(string) int { return 1 }, unused: s.unused,
+	s.fleet = &fleet{l: l, service: SplitterName, networks: splitterNetworks, fresh: 1, unused: s.unused,
 		all: map[string]*fleetInstance{}, made: map[string]int{}}
 	s.mesh = newMesh(l, s.fleet)
 	return s

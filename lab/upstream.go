@@ -310,14 +310,14 @@ func (u *Upstream) in(room string) []string {
 	return keys
 }
 
-// replace replaces the younger half of each room's instances by new ones, whose keys hold what their room's held at first.
+// replace replaces the younger half of each room's instances by new ones, all of one weight.
 func (u *Upstream) replace(ctx context.Context) (string, error) {
 	var came, gone []string
 	for _, room := range rooms {
 		old := u.in(room)
 		for _, key := range old[(len(old)+1)/2:] {
 			gone = append(gone, key)
-			key, err := u.Join(ctx, room, u.o.Value(room))
+			key, err := u.Join(ctx, room, fmt.Sprintf(`{"weight":%d}`, freshWeight))
 			if err != nil {
 				return "", err
 			}

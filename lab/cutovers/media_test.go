@@ -166,9 +166,9 @@ func (s *consumed) weightsOf() map[string]int {
 	return set
 }
 
-// TestHalfReplacedUnderLoad: between a run's snapshot and its `back` half of the instances of both rooms are replaced; the share of the start is
-// restored over those that live, those that stayed get exactly what they had, and not one request fails.
-func TestHalfReplacedUnderLoad(t *testing.T) {
+// TestHalfReplaced: between a run's snapshot and its `back` half of the instances of both rooms are replaced by new ones of one weight each; the
+// share of the start is restored over those that live, those that stayed get exactly what they had, and not one request fails.
+func TestHalfReplaced(t *testing.T) {
 	t.Parallel()
 	for name, agents := range map[string]bool{"catalog": false, "agents": true} {
 		t.Run(name, func(t *testing.T) {
@@ -230,7 +230,7 @@ func TestNobodyPasses(t *testing.T) {
 	s.unharmed()
 }
 
-// TestForeignWeights: a weight that somebody else wrote since is left alone on the way back, and told as before, ours and theirs; everything
+// TestForeignWeights: under load, a weight that somebody else wrote since is left alone on the way back, and told as before, ours and theirs; everything
 // else comes back.
 func TestForeignWeights(t *testing.T) {
 	t.Parallel()

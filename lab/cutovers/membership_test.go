@@ -3,7 +3,6 @@ package cutovers
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -34,23 +33,6 @@ func (s *scene) weights() map[string]int {
 	return weights
 }
 
-// inCloud is the part of the weights, in percent, that HAProxy reads of the cloud's instances, whose numbers begin at 4.
-func (s *scene) inCloud() float64 {
-	s.t.Helper()
-	sums := map[bool]int{}
-	for id, w := range s.weights() {
-		sums[id[strings.LastIndexByte(id, '-')+1:] >= "4"] += (w + 255) / 256
-	}
-	return 100 * float64(sums[true]) / float64(sums[true]+sums[false])
-}
-
-// instance makes one of search's instances, in room "1" (home) or "2" (the cloud), with the default weight.
-func (s *scene) instance(id, room string) {
-	s.t.Helper()
-	s.put("/v1/catalog/register", fmt.Sprintf(`{"Node":"ext-%s","Address":"127.%s.8.1","NodeMeta":{"external-node":"true"},"Service":{"ID":%q,"Service":"search","Port":80}}`, id, room, id))
-	s.t.Cleanup(func() { s.put("/v1/catalog/deregister", fmt.Sprintf(`{"Node":"ext-%s"}`, id)) })
-}
-
 // onServices is a scene in which search is a route.
 func onServices(t *testing.T) (s *scene, file string) {
 	s = begin(t)
@@ -64,78 +46,6 @@ func onServices(t *testing.T) (s *scene, file string) {
 
 // fewMore is a first rung, and a state to rest in.
 const fewMore = "  - name: move\n    shift: {cloud: {more: [5%]}}\n" + rest
-
-// TestHalfReplaced: between a run's rest and its back half of the instances of both rooms are replaced by new ones with the weight that they come
-// with; the share of the start is restored over those that live, and the ones that were there get exactly what they had.
-func TestHalfReplaced(t *testing.T) {
-	s, file := onServices(t)
-	was := s.weights()
-	before := s.inCloud()
-	s.start("run", "--rooms", file, s.book("1s", fewMore)).exits(7)
-	if got := s.inCloud(); got < 4.5 || got > 5.5 {
-		t.Errorf("%.2f %% are the cloud's after a run to 5", got)
-	}
-	for _, gone := range []string{"search-0", "search-1", "search-4"} {
-		s.put("/v1/catalog/deregister", fmt.Sprintf(`{"Node":"ext-%s"}`, gone))
-	}
-	for id, room := range map[string]string{"search-00": "1", "search-01": "1", "search-9": "2"} {
-		s.instance(id, room)
-	}
-	s.start("back", "--to", "start").exits(3)
-	now := s.weights()
-	if len(now) != 7 {
-		t.Errorf("consumers are told of %v", now)
-	}
-	for id, w := range now {
-		if had, ok := was[id]; ok && had != w {
-			t.Errorf("%s had the weight %d, and has %d", id, had, w)
-		}
-	}
-	if after := s.inCloud(); after < before-0.5 || after > before+0.5 {
-		t.Errorf("%.2f %% are the cloud's, and %.2f were: %v", after, before, now)
-	}
-	s.restored()
-}
-
-// TestNobodyServes: a room without one passing instance is given nothing, and plan says why.
-func TestNobodyServes(t *testing.T) {
-	s, file := onServices(t)
-	for i := 4; i < 7; i++ {
-		s.put("/v1/catalog/register", fmt.Sprintf(`{"Node":"ext-search-%d","Address":"127.2.7.%d","SkipNodeUpdate":true,"Check":{"CheckID":"up","Status":"critical","ServiceID":"search-%d"}}`, i, i+1, i))
-	}
-	before, index := s.get("/v1/health/service/search")
-	for _, args := range [][]string{{"plan"}, {"run"}} {
-		p := s.start(append(args, "--rooms", file, s.book("1s", fewMore))...)
-		p.exits(2)
-		p.says("cloud is to get 5 % and has nothing that serves")
-	}
-	if now, at := s.get("/v1/health/service/search"); now != before || at != index {
-		t.Errorf("something was written: %s", now)
-	}
-}
-
-// TestOneForeignWeight: a weight that somebody else wrote since is left alone on the way back, and told as before, ours and theirs; everything
-// else comes back.
-func TestOneForeignWeight(t *testing.T) {
-	s, file := onServices(t)
-	was := s.weights()
-	s.start("run", "--rooms", file, s.book("1s", fewMore)).exits(7)
-	ours := s.weights()["search-2"]
-	s.put("/v1/catalog/register", `{"Node":"ext-search-2","Address":"127.1.7.3","SkipNodeUpdate":true,"Service":{"ID":"search-2","Service":"search","Port":80,`+
-		`"Weights":{"Passing":11111,"Warning":2},"Meta":{"owner":"ops"},"Tags":["v2"]}}`)
-	back := s.start("back", "--to", "start")
-	back.exits(4)
-	back.says("search/ext-search-2/search-2", "24320", fmt.Sprint(ours), "11111")
-	now := s.weights()
-	for id, w := range was {
-		if id == "search-2" {
-			w = 11111
-		}
-		if now[id] != w {
-			t.Errorf("%s has the weight %d, want %d", id, now[id], w)
-		}
-	}
-}
 
 // TestRefusedByName: instances that a write would damage, or whose owner would undo it, keep a plan from being made: each is named with what to
 // do, by plan, by run and by check --live, which also says how many there are of whom.

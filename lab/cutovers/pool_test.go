@@ -71,12 +71,26 @@ func (p *pool) start() (*lab.Lab, error) {
 	p.mu.Lock()
 	p.all = append(p.all, l)
 	p.mu.Unlock()
-	first := exec.Command(program, "check", "--live", "--init", l.Runbook("out"))
-	first.Env = append(os.Environ(), l.Env()...)
-	if out, err := first.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("make the heartbeat tables: %w\n%s", err, out)
+	return l, initialize(ctx, l)
+}
+
+// initialize makes the heartbeat tables. A machine that was busy a moment ago has gates that aren't green yet.
+func initialize(ctx context.Context, l *lab.Lab) error {
+	tick := time.NewTicker(5 * time.Second)
+	defer tick.Stop()
+	for {
+		first := exec.Command(program, "check", "--live", "--init", l.Runbook("out"))
+		first.Env = append(os.Environ(), l.Env()...)
+		out, err := first.CombinedOutput()
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("make the heartbeat tables: %w\n%s", err, out)
+		case <-tick.C:
+		}
 	}
-	return l, nil
 }
 
 // give takes a lab back. One that couldn't be made clean is ended, and another one may be started in its place.
