@@ -172,14 +172,14 @@ const (
 applier ROOM stop|start the room's master stops applying what the other wrote
 errors ROOM 20%         a part of what the room's service is asked fails; 0% ends it
 room ROOM down|up       a whole room is away
-consul ROOM down|frozen|leaderless|up
-prometheus ROOM down|frozen|up
+consul ROOM down|frozen|leaderless|up   it is killed, stands still, or has lost its quorum
+prometheus ROOM down|frozen|up   it is killed, or stands still
 cut                     the line between the rooms
-writes off|on           the load generator only reads
+writes off|on           the gateways' load only reads
 set ROOM NUMBER         write the number at the room's key by hand
 `
 	endHelp = `heal                    ends every fault
-status                  what the load generator has counted
+status                  what each load has counted, and what is obeyed
 quit                    ends the lab
 `
 )

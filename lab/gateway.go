@@ -57,6 +57,9 @@ func newGateway(room string, rooms [2]string, services map[string]string, consul
 		}, []string{"route", "served_by", "code"}),
 	}
 	g.percent.Store(-1)
+	for _, other := range rooms { // counted from nothing on: where nobody enters there is a rate, too
+		g.requests.WithLabelValues(Route, other, "200")
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	g.end = cancel
 	g.done.Go(func() { g.watch(ctx) })

@@ -256,7 +256,7 @@ func (l *load) line(route, by string) string {
 		failed += " (last " + c.Why[n-1] + ")"
 	}
 	since := c.Since(last)
-	return fmt.Sprintf("%s: %d requests by %s, %s; of the last %d %.2f %% were served in the cloud", route, c.Sent, by, failed, since.Sent, max(0, since.Share(Cloud)))
+	return fmt.Sprintf("%s: %d requests by %s, %s; of the last %d the cloud served %.2f %%", route, c.Sent, by, failed, since.Sent, max(0, since.Share(Cloud)))
 }
 
 // now is a copy of the counts.

@@ -57,7 +57,12 @@ func carrying[T any](l *Lab) (parts map[string]T, routes []string) {
 // routesHelp are the lines of Help for what the lab's routes can be told.
 func (l *Lab) routesHelp() string {
 	b := &strings.Builder{}
-	line := func(what, says string) { fmt.Fprintf(b, "%-23s %s\n", what, says) }
+	line := func(what, says string) {
+		if len(what) > 23 {
+			what += "  " // set off from what it says
+		}
+		fmt.Fprintf(b, "%-23s %s\n", what, says)
+	}
 	if _, routes := carrying[replacer](l); len(routes) > 0 {
 		line("replace ROUTE", "half of its instances are replaced by new ones of weight 100 each ("+strings.Join(routes, ", ")+")")
 	}
@@ -65,7 +70,7 @@ func (l *Lab) routesHelp() string {
 		line("instances ROUTE ROOM down|up", "its instances there fail their checks, or pass them ("+strings.Join(routes, ", ")+")")
 	}
 	if _, routes := carrying[foreigner](l); len(routes) > 0 {
-		line("weight ROUTE ROOM NUMBER", "write one weight of its by hand, as somebody else would ("+strings.Join(routes, ", ")+")")
+		line("weight ROUTE ROOM NUMBER", "somebody else writes a weight: of the room's first instance, or its leg's ("+strings.Join(routes, ", ")+")")
 	}
 	return b.String()
 }

@@ -25,6 +25,9 @@ func main() {
 	}
 }
 
+// perMedium is how many requests in a second each medium beside the gateways' gets: enough for a window of 5 s to tell a share.
+const perMedium = 30
+
 func run(args []string, in io.Reader, out io.Writer) error {
 	flags := flag.NewFlagSet("roomshift-lab", flag.ContinueOnError)
 	var o lab.Options
@@ -32,9 +35,9 @@ func run(args []string, in io.Reader, out io.Writer) error {
 	flags.Float64Var(&o.PerSecond, "rate", 200, "requests in a second")
 	flags.IntVar(&o.Enter, "enter", 10, "of a hundred requests, so many enter by the cloud")
 	flags.IntVar(&o.Percent, "percent", 3, "what home's gateway sends to the cloud at first")
-	names := flags.Bool("names", false, "requests enter by name, over an emulated Alibaba Cloud DNS")
+	names := flags.Bool("names", true, "requests enter by name, over an emulated Alibaba Cloud DNS; -enter is for a lab without")
 	mysql := flags.Bool("mysql", false, "both masters are MySQL's, not MariaDB's")
-	small := flags.Bool("small", false, "the gateways alone: no upstream keys, services' weights and splitter")
+	small := flags.Bool("small", false, "the gateways alone: no names, upstream keys, services' weights and splitter")
 	agents := flags.Bool("agents", false, "home's agent owns the instances of search, not the catalog")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -43,16 +46,18 @@ func run(args []string, in io.Reader, out io.Writer) error {
 	if *mysql {
 		o.Engine, masters = server.MySQL, "MySQL"
 	}
-	if *names {
-		o.Names = &lab.NamesOptions{}
-	}
 	if flags.NArg() > 0 {
 		return fmt.Errorf("%q isn't understood: flags only", flags.Arg(0))
 	}
 	others := ""
 	if !*small {
-		o.Upstream, o.Services, o.Splitter = &lab.UpstreamOptions{}, &lab.ServicesOptions{Agents: *agents}, &lab.SplitterOptions{}
+		o.Upstream, o.Services = &lab.UpstreamOptions{PerSecond: perMedium}, &lab.ServicesOptions{Agents: *agents, PerSecond: perMedium}
+		o.Splitter = &lab.SplitterOptions{PerSecond: perMedium}
 		others = ", nginx, HAProxy, a mesh gateway"
+		if *names {
+			o.Names = &lab.NamesOptions{}
+			others += ", a DNS provider"
+		}
 	}
 	if o.Percent == 0 {
 		o.Percent = -1 // the option's way of saying none
@@ -67,7 +72,7 @@ func run(args []string, in io.Reader, out io.Writer) error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
-	fmt.Fprintln(out, "starting two "+masters+", two Consul, two Prometheus, two gateways, two services"+others+" and their load: some 15 s")
+	fmt.Fprintln(out, "starting two "+masters+", two Consul, two Prometheus, two gateways, two services"+others+" and their load: some 20 s")
 	l, err := lab.Start(ctx, o)
 	if err != nil {
 		if errors.Is(err, server.ErrMissing) {
