@@ -182,7 +182,7 @@ func (l *load) send(ctx context.Context, q *request) (by string, err error) {
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<12))
 	if err == nil && resp.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%s: %s", resp.Status, strings.TrimSpace(string(body)))
+		err = fmt.Errorf("%s: %.160s", resp.Status, strings.Join(strings.Fields(string(body)), " ")) // a page of HTML would fill the screen
 	}
 	return resp.Header.Get(servedBy), err
 }
