@@ -28,11 +28,13 @@ import (
 )
 
 // Config is how one Consul is reached. Name is what errors call it: the room's. Addr is http://HOST:PORT or https://HOST:PORT.
-// The token is read from TokenFile by New; an empty path means none. TimeOut bounds each request, 0: 5 s.
+// The token is read from TokenFile by New; an empty path means none. TimeOut bounds each request, 0: 5 s. Note hears what a listing
+// doesn't count (see Roomless); nil: nobody does.
 type Config struct {
 	Name, Addr, Datacenter, TokenFile     string
 	CAFile, CertFile, KeyFile, ServerName string
 	TimeOut                               time.Duration
+	Note                                  func(text string)
 }
 
 // Client is one Consul. It has no state but its connections, and what can't change, and may be used by many goroutines.
@@ -46,8 +48,11 @@ type Client struct {
 	base       url.URL // of requests that consul/api has no words for
 	http       *http.Client
 
-	mu      sync.Mutex
-	primary string // see primaryDatacenter
+	note func(text string)
+
+	mu       sync.Mutex
+	primary  string                  // see primaryDatacenter
+	roomless map[cutover.Seat]string // which were said last
 }
 
 // DefaultTimeOut bounds a request where Config doesn't.
@@ -79,7 +84,8 @@ func New(c Config) (*Client, error) {
 	// As net/http's default, without its proxy from the environment, and with room for a plane's workers.
 	transport := &http.Transport{TLSClientConfig: tlsConfig, MaxIdleConnsPerHost: 8, IdleConnTimeout: 90 * time.Second,
 		TLSHandshakeTimeout: c.TimeOut}
-	own := &Client{name: c.Name, datacenter: c.Datacenter, token: token, timeOut: c.TimeOut, transport: transport}
+	own := &Client{name: c.Name, datacenter: c.Datacenter, token: token, timeOut: c.TimeOut, transport: transport,
+		note: c.Note, roomless: map[cutover.Seat]string{}}
 	own.base = url.URL{Scheme: addr.Scheme, Host: addr.Host, Path: strings.TrimSuffix(addr.Path, "/")}
 	own.http = &http.Client{Transport: &pin{client: own, addr: addr},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"hash/fnv"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -102,9 +103,22 @@ func (l *listed) parse(service string, signs []RoomSigns, here cutover.Room) (*s
 			i.owner = Owner(by)
 		}
 	}
-	var err error
-	i.room, err = i.roomBy(signs, l.Node.Meta, here)
-	return i, err
+	i.room = i.roomBy(signs, l.Node.Meta, here)
+	return i, nil
+}
+
+// born is another number once an instance was made anew, or deployed again under its ID: 52 bits of its index and its definition. Whatever can
+// be changed on a running instance is left out: weights, checks and whether tags may be overridden.
+func (i *serviceInstance) born() uint64 {
+	h := fnv.New64a()
+	fmt.Fprintf(h, "%d\n%q %d\n", i.service.CreateIndex, i.service.Address, i.service.Port)
+	if !i.service.EnableTagOverride {
+		fmt.Fprintf(h, "%q\n", i.service.Tags)
+	}
+	for _, k := range sortedKeys(i.service.Meta) {
+		fmt.Fprintf(h, "%q %q\n", k, i.service.Meta[k])
+	}
+	return h.Sum64() >> 12
 }
 
 // droppedOf says which of an instance's fields a transaction would drop.
@@ -161,8 +175,9 @@ func isDrain(check, notes, id string) bool {
 	return check == drainCheck+id || check == maintained+id && notes == drainNotes
 }
 
-// roomBy finds the instance's room. An agent's node is in the datacenter that lists it; an entry that somebody wrote may be anywhere.
-func (i *serviceInstance) roomBy(signs []RoomSigns, node map[string]string, here cutover.Room) (cutover.Room, error) {
+// roomBy finds the instance's room, "" where nothing says one, or two are said. An agent's node is in the datacenter that lists it; an entry
+// that somebody wrote may be anywhere.
+func (i *serviceInstance) roomBy(signs []RoomSigns, node map[string]string, here cutover.Room) cutover.Room {
 	text := i.service.Address
 	if text == "" {
 		text = i.host
@@ -171,29 +186,25 @@ func (i *serviceInstance) roomBy(signs []RoomSigns, node map[string]string, here
 		for _, s := range signs {
 			for _, n := range s.Networks {
 				if n.Contains(addr.Unmap()) {
-					return s.Room, nil
+					return s.Room
 				}
 			}
 		}
 	}
 	words := append(slices.Clone(i.service.Tags), i.service.Meta["room"], node["room"])
-	room := ""
+	var said []cutover.Room
 	for _, s := range signs {
-		if !slices.ContainsFunc(s.Words, func(w string) bool { return w != "" && slices.Contains(words, w) }) {
-			continue
+		if slices.ContainsFunc(s.Words, func(w string) bool { return w != "" && slices.Contains(words, w) }) {
+			said = append(said, s.Room)
 		}
-		if room != "" {
-			return "", fmt.Errorf("%s is said to be in %s and in %s", i.object, room, s.Room)
-		}
-		room = s.Room
 	}
 	switch {
-	case room != "":
-		return room, nil
-	case i.owner == OwnedByAgent && here != "":
-		return here, nil
+	case len(said) == 1:
+		return said[0]
+	case said == nil && i.owner == OwnedByAgent:
+		return here
 	}
-	return "", fmt.Errorf("%s at %s is in no room: put its address into the addresses of a room, or give it a room's name as a tag, or as its meta's \"room\"", i.object, text)
+	return ""
 }
 
 // serviceState is the part of an instance that is ours: its weight while it passes its checks, and whether traffic is kept from it. As text, which

@@ -32,6 +32,10 @@ type ServicesOptions struct {
 //
 // An instance lives while every other check of it and its node passes. One that warns is counted as one that doesn't live.
 //
+// One that is registered under its ID with another address, port, tag or meta is made anew: it was deployed again, and what it weighs is what
+// it came with. One whose weight alone is another was given that by somebody: a registration that says the same as the one before and a
+// person's can't be told apart, since both are one call of the same API, and Consul keeps the indexes of the entry and of its checks.
+//
 // Who owns an instance is asked first: what is written into the catalog for an instance of an agent's is undone by the agent within minutes,
 // so it is written through the agent, and what a controller keeps is never written.
 type Services struct {
@@ -128,6 +132,7 @@ func (s *Services) Read(ctx context.Context, seats []cutover.Seat) ([]cutover.He
 		if err != nil {
 			return nil, fmt.Errorf("%v: %w", seat, err)
 		}
+		s.client.noteRoomless(seat, of)
 		if held == nil {
 			held = of[:len(of):len(of)]
 			continue
@@ -139,7 +144,11 @@ func (s *Services) Read(ctx context.Context, seats []cutover.Seat) ([]cutover.He
 
 func (s *Services) held(seat cutover.Seat, spec ServiceSpec, i *serviceInstance) cutover.Held {
 	h := cutover.Held{Seat: seat, Plane: s.plane, Object: i.object, Value: s.value(i), Version: i.facts().String(),
-		Born: i.service.CreateIndex, Room: i.room, Live: i.live, Weights: cutover.Share{i.room: 0}}
+		Born: i.born(), Room: i.room, Live: i.live, Weights: cutover.Share{i.room: 0}}
+	if i.room == "" {
+		h.Live, h.Weights = false, nil
+		return h
+	}
 	if i.drained == 0 {
 		h.Weights[i.room] = spec.scale().Read(i.service.Weights.Passing)
 	}

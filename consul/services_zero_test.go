@@ -204,36 +204,6 @@ func TestServiceOwners(t *testing.T) {
 	}
 }
 
-// TestRoomOfInstance: by its address first, then by what it is said to be; an agent's is where it is listed, and one without a sign is an error.
-func TestRoomOfInstance(t *testing.T) {
-	for i, c := range []struct{ addr, more, room string }{
-		{"127.1.7.1", "", "home"},
-		{"127.2.7.1", `,"Tags":["home"]`, "cloud"},
-		{"127.9.7.1", `,"Address":"127.2.7.1"`, "cloud"},
-		{"127.9.7.1", `,"Tags":["v1","alibj"]`, "cloud"},
-		{"127.9.7.1", `,"Meta":{"room":"home"}`, "home"},
-		{"127.9.7.1", `,"Address":"search.internal","Meta":{"room":"cloud"}`, "cloud"},
-		{"127.9.7.1", `,"Tags":["home","cloud"]`, "is said to be in home and in cloud"},
-		{"127.9.7.1", "", "put its address into the addresses of a room"},
-		{"127.9.7.1", "agent", "home"},
-	} {
-		service := "search-" + unique()
-		if c.more == "agent" {
-			registered(t, service, service+"-a", c.addr, 1)
-		} else {
-			external(t, service, service+"-x", c.addr, 1, c.more)
-		}
-		s, _, _ := servicesOf(t, service, "generic", consul.ServicesOptions{})
-		held, err := s.Read(within10s(t), s.Seats())
-		switch {
-		case err != nil && (!strings.Contains(err.Error(), c.room) || !strings.Contains(err.Error(), service+"-x-1")):
-			t.Errorf("case %d: %v, want %q and the instance's name", i, err, c.room)
-		case err == nil && (len(held) != 1 || held[0].Room != c.room):
-			t.Errorf("case %d: %+v, want it in %s", i, held, c.room)
-		}
-	}
-}
-
 // TestServicePolicyIsLeast: with Policy and ServicePolicy both media can be read and written, agents too; without one line of it they can't,
 // and the error names the right that lacks.
 func TestServicePolicyIsLeast(t *testing.T) {

@@ -143,7 +143,8 @@ func (u *Upstreams) room(addr netip.Addr) cutover.Room {
 
 // Read lists the keys of these seats' upstreams, 63 upstreams in a transaction, consistently; with a token it also asks, in one more
 // request, whether the token sees all of them: Consul leaves out what it may not see, and says nothing. A key that isn't an instance,
-// is in no room's network, or holds no value that its consumer reads in one way is an error that names it and what was seen.
+// or holds no value that its consumer reads in one way, is an error that names it and what was seen; for one in no room's network see
+// Roomless.
 func (u *Upstreams) Read(ctx context.Context, seats []cutover.Seat) ([]cutover.Held, error) {
 	if u.bad != nil {
 		return nil, u.bad
@@ -181,6 +182,7 @@ func (u *Upstreams) Read(ctx context.Context, seats []cutover.Seat) ([]cutover.H
 			held = append(held, h)
 		}
 		u.leaveOut(held[begin:])
+		u.client.noteRoomless(seat, held[begin:])
 	}
 	return held, nil
 }
@@ -192,16 +194,16 @@ func (u *Upstreams) instance(seat cutover.Seat, pair *api.KVPair) (cutover.Held,
 		return cutover.Held{}, u.client.clean(fmt.Errorf("%v: key %s in consul of %s %w", seat, pair.Key, u.client.name, err))
 	}
 	room := u.room(addr.Addr())
-	if room == "" {
-		return cutover.Held{}, u.client.clean(fmt.Errorf("%v: key %s in consul of %s is an instance in no room: write its network into addresses of its room in rooms.yaml",
-			seat, pair.Key, u.client.name))
-	}
 	in, err := s.dialect.read(pair.Value)
 	if err != nil {
 		return cutover.Held{}, u.wrong(pair.Key, err)
 	}
-	return cutover.Held{Seat: seat, Plane: u.plane, Object: pair.Key, Value: s.dialect.text(in.state), Version: instanceVersion(pair).String(),
-		Born: pair.CreateIndex, Room: room, Live: !in.backup, Weights: cutover.Share{room: s.dialect.units(in.state)}}, nil
+	h := cutover.Held{Seat: seat, Plane: u.plane, Object: pair.Key, Value: s.dialect.text(in.state), Version: instanceVersion(pair).String(),
+		Born: pair.CreateIndex, Room: room, Live: !in.backup, Weights: cutover.Share{room: s.dialect.units(in.state)}}
+	if room == "" {
+		h.Live, h.Weights = false, nil
+	}
+	return h, nil
 }
 
 // leaveOut finds the instances of one seat that somebody took out.
@@ -241,7 +243,11 @@ func (u *Upstreams) Weigh(h cutover.Held, value string) (cutover.Share, error) {
 	if err != nil {
 		return nil, fmt.Errorf("key %s: %w", h.Object, err)
 	}
-	return cutover.Share{u.room(addr.Addr()): s.dialect.units(st)}, nil
+	room := u.room(addr.Addr())
+	if room == "" {
+		return nil, fmt.Errorf("key %s is in no room", h.Object)
+	}
+	return cutover.Share{room: s.dialect.units(st)}, nil
 }
 
 // Shape gives every instance of a room one weight (cutover.Members) and takes a room out by "down", or what its consumer reads as that.

@@ -42,7 +42,7 @@ func TestUpstreamListing(t *testing.T) {
 		"empty":             {consul.Upsync, map[string]string{"10.1.0.1:80": ""}, "home=1"},
 		"none":              {consul.Upsync, nil, ""},
 		"version 6":         {consul.APISIX, map[string]string{"[::ffff:10.1.0.1]:80": w}, "home=7"},
-		"in no room":        {consul.Upsync, map[string]string{"192.0.2.1:80": w}, "is an instance in no room: write its network into addresses"},
+		"in no room":        {consul.Upsync, map[string]string{"192.0.2.1:80": w, "10.1.0.1:80": w}, "home=7 =0"},
 		"no instance":       {consul.Upsync, map[string]string{"10.1.0.1": w}, "is no instance: want upstreams/"},
 		"a name":            {consul.Upsync, map[string]string{"web-1:80": w}, "is no instance"},
 		"below another":     {consul.Upsync, map[string]string{"old/10.1.0.1:80": w}, "isn't one of plane up"},
@@ -61,6 +61,9 @@ func TestUpstreamListing(t *testing.T) {
 			var got []string
 			for _, h := range held {
 				got = append(got, fmt.Sprintf("%s=%d", h.Room, h.Weights[h.Room]))
+				if h.Room == "" && (h.Live || len(consul.Roomless(held)) != 1) {
+					t.Errorf("in no room, and %+v of %v", h, consul.Roomless(held))
+				}
 			}
 			said := strings.Join(got, " ")
 			if err != nil {

@@ -246,7 +246,7 @@ func (u *instanceRun) shift(b *testing.B) (there, back time.Duration) {
 		w.Planes[i].Medium = &timed{w.Planes[i].Medium, u}
 	}
 	w.Clock = &turnClock{clock: clk, u: u}
-	w.Gauges, w.Operators, w.Show = &greenGauges{clk: clk, u: u}, nobody{}, notes{b}
+	w.Gauges, w.Operators, w.Show = &greenGauges{clk: clk, samples: &u.samples}, nobody{}, notes{b}
 	file, err := journal.Create(filepath.Join(u.dir, "bench"), journalReserve)
 	if err != nil {
 		b.Fatal(err)
@@ -346,8 +346,8 @@ func (c *turnClock) Next(until cutover.T) []cutover.Event {
 
 // greenGauges says of each gate, five times a second, that it is well.
 type greenGauges struct {
-	clk *clock
-	u   *instanceRun
+	clk     *clock
+	samples *atomic.Int64
 }
 
 func (g *greenGauges) Cut(cutover.T) {}
@@ -361,7 +361,7 @@ func (g *greenGauges) Start(ctx context.Context, p *cutover.Plan) {
 				for _, room := range p.Gates[gauge.Gate].Rooms {
 					at := g.clk.Now()
 					g.clk.Sample(cutover.Sample{Gauge: i, Room: room, Hi: 0.0001, Events: 1000, From: at, At: at})
-					g.u.samples.Add(1)
+					g.samples.Add(1)
 				}
 			}
 			select {

@@ -118,6 +118,10 @@ func (r *realRooms) findings(ctx context.Context, serves func(cutover.Room) bool
 			fs = append(fs, r.unreadable(pl.Name, pl.Room, err))
 			continue
 		}
+		if text := roomlessIn(&pl, held); text != "" {
+			fs = append(fs, finding{Check: "seats of " + pl.Name, Room: pl.Room, Seen: text, Want: "every instance in one room", Do: roomlessAdvice})
+			held = slices.DeleteFunc(slices.Clone(held), func(h cutover.Held) bool { return h.Room == "" })
+		}
 		if own := ownedFindings(&pl, held); own != nil {
 			fs = append(fs, own...)
 			continue

@@ -34,6 +34,7 @@ type realRooms struct {
 	upstreams []*consul.Upstreams // of every room
 	names     *alidnsNames        // nil: no name of this runbook is there
 	missing   []string            // environment variables that aren't set
+	notes     noter
 }
 
 // wire builds the rooms' clients. Nothing is asked but providers of names, for the lines that they hold now; by a run's own plan, if there
@@ -82,7 +83,7 @@ func (r *realRooms) wireConsuls() error {
 		}
 		c := room.Consul
 		client, err := consul.New(consul.Config{Name: name, Addr: c.Addr, Datacenter: c.Datacenter, TokenFile: c.TokenFile,
-			CAFile: c.CAFile, CertFile: c.CertFile, KeyFile: c.KeyFile, ServerName: c.ServerName})
+			CAFile: c.CAFile, CertFile: c.CertFile, KeyFile: c.KeyFile, ServerName: c.ServerName, Note: r.notes.inARun})
 		if err != nil {
 			return err
 		}
@@ -229,6 +230,9 @@ func (r *realRooms) snapshot(ctx context.Context) (*cutover.Snapshot, error) {
 	}
 	s, err := cutover.TakeSnapshot(ctx, r.world, pairs)
 	if err != nil {
+		return nil, err
+	}
+	if err := roomless(r.world.Planes, s.Held); err != nil {
 		return nil, err
 	}
 	s.Scrape = r.scrape()

@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"strings"
-	"sync"
 	"time"
 
 	"roomshift/cutover"
@@ -28,28 +27,6 @@ type alidnsNames struct {
 	asker   dns.Asker
 	wrote   chan struct{} // holds one token when weights were written
 	servers []string      // as rooms.yaml has them; nil: the zone's own
-
-	mu   sync.Mutex
-	tell func(text string) // what else changed at the provider
-}
-
-func (n *alidnsNames) note(text string) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.tell != nil {
-		n.tell(text)
-		return
-	}
-	fmt.Fprintln(os.Stderr, "note:", text)
-}
-
-// onNote makes a run tell what else changed.
-func (r *realRooms) onNote(tell func(text string)) {
-	if r.names != nil {
-		r.names.mu.Lock()
-		defer r.names.mu.Unlock()
-		r.names.tell = tell
-	}
 }
 
 // lookWithin bounds the question which lines there are.
@@ -70,7 +47,7 @@ func (r *realRooms) wireNames() error {
 		return usage("alidns: %w", err)
 	}
 	n := &alidnsNames{wrote: make(chan struct{}, 1), servers: reached.NameServers, asker: dns.Asker{Networks: reached.Networks, Rooms: roomNets(r.l.Rooms)}}
-	n.client, err = dns.New(dns.Config{Name: alidnsPlane, Endpoint: reached.Addr, CAFile: reached.CAFile, Account: account, Note: n.note})
+	n.client, err = dns.New(dns.Config{Name: alidnsPlane, Endpoint: reached.Addr, CAFile: reached.CAFile, Account: account, Note: r.notes.always})
 	if err != nil {
 		return usage("%w", err)
 	}

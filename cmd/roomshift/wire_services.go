@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -88,6 +89,35 @@ func serviceRights(rooms *runbooks.Rooms, room string) []string {
 	return consul.ServicePolicy(services, splitters)
 }
 
+// roomlessAdvice is what to do about instances in no room.
+const roomlessAdvice = "put their addresses into addresses of a room in rooms.yaml, or give each one room's name as a tag, or as its meta's \"room\""
+
+// roomlessIn names the instances of a plane that count for no room, "" none.
+func roomlessIn(pl *cutover.Plane, held []cutover.Held) string {
+	switch pl.Medium.(type) {
+	case *consul.Services, *consul.Upstreams:
+	default:
+		return ""
+	}
+	held = slices.DeleteFunc(slices.Clone(held), func(h cutover.Held) bool { return h.Plane != pl.Name })
+	objects := consul.Roomless(held)
+	if len(objects) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d of %d instances are in no room, or in two: %s", len(objects), len(held), consul.SomeOf(objects))
+}
+
+// roomless says which instances a plan would leave out: its shares would be wrong by what they serve.
+func roomless(planes []cutover.Plane, held []cutover.Held) error {
+	var errs []error
+	for i := range planes {
+		if text := roomlessIn(&planes[i], held); text != "" {
+			errs = append(errs, fmt.Errorf("%s: %s: %s", planes[i].Name, text, roomlessAdvice))
+		}
+	}
+	return errors.Join(errs...)
+}
+
 // ownedFindings is, for a plane whose objects have owners, a line for each seat and room in place of one for each object. A direct write
 // that an owner would undo is no finding of its own: the plan says it.
 func ownedFindings(pl *cutover.Plane, held []cutover.Held) []finding {
@@ -97,6 +127,9 @@ func ownedFindings(pl *cutover.Plane, held []cutover.Held) []finding {
 	}
 	var fs []finding
 	for _, o := range m.Ownership(held) {
+		if o.Room == "" {
+			continue
+		}
 		fs = append(fs, finding{Check: "seat " + o.Seat.String(), Room: pl.Room, Seen: o.String(), OK: true})
 	}
 	return fs
