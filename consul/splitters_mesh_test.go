@@ -59,6 +59,52 @@ func TestSplitterOfPrimary(t *testing.T) {
 	if i := slices.IndexFunc(dcs, func(dc string) bool { return dc != "first" }); i >= 0 || len(dcs) < 4 {
 		t.Errorf("config entries were asked for in %q, want first alone", dcs)
 	}
+	onlyOnce(t, primary, second)
+}
+
+// onlyOnce: the splitter of two that are federated is one, also as two seats, and so is a key behind two addresses of one Consul; a key of the
+// same name in each of the two is not.
+func onlyOnce(t *testing.T, primary, second *server.Consul) {
+	t.Helper()
+	for _, of := range []*server.Consul{primary, second} {
+		asked(t, of.Addr, http.MethodPut, "/v1/kv/gateway/once", "5")
+	}
+	type room struct{ name, addr, datacenter string }
+	first, other := room{"home", primary.Addr, "first"}, room{"cloud", second.Addr, "second"}
+	plane := func(r room, kind string) cutover.Plane {
+		c := client(t, "", func(c *consul.Config) { c.Name, c.Addr, c.Datacenter, c.TokenFile = r.name, r.addr, r.datacenter, "" })
+		seat := cutover.Seat{Route: "once", At: r.name}
+		if kind == "splitter" {
+			s := c.Splitters("splitters@"+r.name, map[cutover.Seat]consul.SplitterSpec{seat: {Service: "mesh-p", Rooms: legNames}})
+			return c.SplittersPlane("splitters@"+r.name, r.name, r.name, s)
+		}
+		keys := c.NumberKeys("keys@"+r.name, r.name, map[cutover.Seat]consul.KeySpec{seat: {Key: "gateway/once", As: "percent", Of: "cloud"}}, rooms)
+		return c.Plane("keys@"+r.name, r.name, r.name, keys)
+	}
+	for _, c := range []struct {
+		kind string
+		a, b room
+		says string
+	}{
+		{"splitter", first, other, "both are splitter/mesh-p, since the rooms' Consuls are federated"},
+		{"key", first, other, ""},
+		{"key", first, room{"cloud", strings.Replace(primary.Addr, "127.0.0.1", "localhost", 1), "first"}, "both are gateway/once, since the addresses of two rooms lead to one Consul"},
+		{"key", first, room{"cloud", second.Addr, "first"}, "lead to one Consul"}, // an agent elsewhere that is asked for the first's
+	} {
+		planes := []cutover.Plane{plane(c.a, c.kind), plane(c.b, c.kind)}
+		var held []cutover.Held
+		for _, pl := range planes {
+			of, err := pl.Medium.Read(within10s(t), pl.Seats)
+			if err != nil {
+				t.Fatal(err)
+			}
+			held = append(held, of...)
+		}
+		err := consul.Once(within10s(t), planes, held)
+		if c.says == "" && err != nil || c.says != "" && (err == nil || !strings.Contains(err.Error(), "once@home and once@cloud are one and the same: ") || !strings.Contains(err.Error(), c.says)) {
+			t.Errorf("%s in %v and %v: %v, want %q", c.kind, c.a, c.b, err, c.says)
+		}
+	}
 }
 
 // awaitSplitter waits until the two have found each other.

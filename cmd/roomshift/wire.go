@@ -235,6 +235,9 @@ func (r *realRooms) snapshot(ctx context.Context) (*cutover.Snapshot, error) {
 	if err := roomless(r.world.Planes, s.Held); err != nil {
 		return nil, err
 	}
+	if err := consul.Once(ctx, r.world.Planes, s.Held); err != nil {
+		return nil, err
+	}
 	s.Scrape = r.scrape()
 	return s, nil
 }
