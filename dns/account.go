@@ -79,12 +79,7 @@ func (c *Client) clean(err error) error {
 	if err == nil {
 		return nil
 	}
-	text := err.Error()
-	for name, secret := range map[string]string{"[key id]": c.account.KeyID, "[secret]": c.account.Secret, "[token]": c.account.Token} {
-		if secret != "" {
-			text = strings.ReplaceAll(text, secret, name)
-		}
-	}
+	text := c.keys.clean(err.Error())
 	if text == err.Error() {
 		return err
 	}

@@ -27,11 +27,13 @@ import (
 )
 
 // Config is how one account at Alibaba Cloud DNS is reached. Name is what errors call it. Endpoint "" is DefaultEndpoint; http:// is
-// taken for loopback addresses only. TimeOut bounds each request of a plane, 0: 5 s; each call of the API in it has less. Note is told
+// taken for loopback addresses only. AccountFile is the file that Account was read from, which is read again when it changes; "": it
+// can't be renewed. TimeOut bounds each request of a plane, 0: 5 s; each call of the API in it has less. Note is told
 // what else changed at the provider during a write; nil: nobody is.
 type Config struct {
 	Name, Endpoint, CAFile string
 	Account                Account
+	AccountFile            string
 	TimeOut                time.Duration
 	Note                   func(text string)
 }
@@ -55,7 +57,7 @@ const workers = 8
 type Client struct {
 	name      string
 	timeOut   time.Duration
-	account   Account
+	keys      *keyring
 	note      func(string)
 	transport *http.Transport
 	reads     chan *worker // the SDK's clients may not be shared: one for each request at a time
@@ -88,7 +90,7 @@ func New(c Config) (*Client, error) {
 		return nil, fmt.Errorf("%s: %w", c.Name, err)
 	}
 	// As net/http's default, without its proxy from the environment.
-	own := &Client{name: c.Name, timeOut: c.TimeOut, account: c.Account, note: c.Note, reads: make(chan *worker, workers), writes: make(chan *worker, workers),
+	own := &Client{name: c.Name, timeOut: c.TimeOut, keys: newKeyring(c.Name, c.AccountFile, c.Account), note: c.Note, reads: make(chan *worker, workers), writes: make(chan *worker, workers),
 		transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, MaxIdleConnsPerHost: 2 * workers,
 			IdleConnTimeout: 90 * time.Second, TLSHandshakeTimeout: c.TimeOut}}
 	if own.note == nil {

@@ -56,6 +56,7 @@ func codeOf(err error) string {
 // exchange is what is known of one call, whatever the SDK makes of it.
 type exchange struct {
 	ctx        context.Context
+	account    Account     // by which it was signed, at least
 	sent       atomic.Bool // a connection was handed to the request: bytes may have gone out
 	status     int         // 0: no answer
 	retryAfter cutover.T
@@ -124,8 +125,13 @@ func (c *Client) judge(x *exchange, act string, err error) error {
 		e.kind, said = cutover.ErrOutcomeUnknown, fmt.Sprintf("HTTP %d: %s", x.status, said)
 	default:
 		e.what, e.kind = cutover.Failed, kindOfCode(e.code, x.status)
-		if errors.Is(e.kind, ErrThrottled) {
+		switch {
+		case errors.Is(e.kind, ErrThrottled):
 			e.retryAfter = max(x.retryAfter, throttlePause)
+		case errors.Is(e.kind, ErrExpired) && c.keys.refused(x.account):
+			e.retryAfter = renewedSoon
+		case errors.Is(e.kind, ErrExpired):
+			said += ": " + c.keys.renewAt()
 		}
 	}
 	e.err = c.clean(fmt.Errorf("%s at %s: %s", act, c.name, said))
@@ -137,6 +143,8 @@ func kindOfCode(code string, status int) error {
 	switch {
 	case strings.HasPrefix(code, "Throttling"):
 		return ErrThrottled
+	case isExpired(code):
+		return ErrExpired
 	case status == http.StatusForbidden, strings.HasPrefix(code, "Forbidden"), strings.HasPrefix(code, "NoPermission"):
 		return ErrForbidden
 	case code == "InvalidDomainName.NoExist", code == "InvalidRR.NoExist", code == "IncorrectDomainUser":

@@ -7,8 +7,6 @@ import (
 	"net/url"
 
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk"
-	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/auth"
-	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/auth/credentials"
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/requests"
 	"github.com/aliyun/alibaba-cloud-sdk-go/services/alidns"
 
@@ -60,12 +58,8 @@ func newWorker(c *Client, endpoint *url.URL) (*worker, error) {
 		config.Scheme = "HTTP"
 	}
 	config.Transport = w.pin
-	var key auth.Credential = credentials.NewAccessKeyCredential(c.account.KeyID, c.account.Secret)
-	if c.account.Token != "" {
-		key = credentials.NewStsTokenCredential(c.account.KeyID, c.account.Secret, c.account.Token)
-	}
 	var err error
-	if w.sdk, err = alidns.NewClientWithOptions("cn-hangzhou", config, key); err != nil {
+	if w.sdk, err = alidns.NewClientWithOptions("cn-hangzhou", config, c.keys); err != nil {
 		return nil, err
 	}
 	w.sdk.Domain = endpoint.Host
@@ -91,7 +85,7 @@ func (c *Client) give(w *worker) { w.home <- w }
 func (w *worker) call(ctx context.Context, act string, do func() error) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, w.client.callLimit())
 	defer cancel()
-	x := &exchange{ctx: ctx}
+	x := &exchange{ctx: ctx, account: w.client.keys.account()}
 	w.pin.x = x
 	defer func() {
 		if p := recover(); p != nil { // the SDK panics on an error whose members aren't texts

@@ -47,7 +47,7 @@ func (r *realRooms) wireNames() error {
 		return usage("alidns: %w", err)
 	}
 	n := &alidnsNames{wrote: make(chan struct{}, 1), servers: reached.NameServers, asker: dns.Asker{Networks: reached.Networks, Rooms: roomNets(r.l.Rooms)}}
-	n.client, err = dns.New(dns.Config{Name: alidnsPlane, Endpoint: reached.Addr, CAFile: reached.CAFile, Account: account, Note: r.notes.always})
+	n.client, err = dns.New(dns.Config{Name: alidnsPlane, Endpoint: reached.Addr, CAFile: reached.CAFile, Account: account, AccountFile: reached.CredentialsFile, Note: r.notes.always})
 	if err != nil {
 		return usage("%w", err)
 	}

@@ -87,6 +87,7 @@ type Server struct {
 	records []*Record // in order of their making
 	nextID  int64
 	off     map[switchKey]bool // weights are on unless they are here
+	expired []string           // tokens that were the account's
 	nonces  map[string]time.Time
 	calls   map[string]int
 	asked   map[string][]time.Time

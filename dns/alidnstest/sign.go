@@ -39,7 +39,9 @@ func (s *Server) authenticate(method string, q url.Values) *apiError {
 		return refuse("InvalidSignatureMethod", "Specified signature method is not valid.")
 	case q.Get("AccessKeyId") != s.o.KeyID:
 		return &apiError{status: http.StatusNotFound, code: "InvalidAccessKeyId.NotFound", message: "Specified access key is not found."}
-	case q.Get("SecurityToken") != s.o.Token:
+	case s.isExpired(q.Get("SecurityToken")):
+		return refuse("InvalidSecurityToken.Expired", "Specified SecurityToken is expired.")
+	case q.Get("SecurityToken") != s.token():
 		return refuse("InvalidSecurityToken.Mismatch", "Specified SecurityToken mismatches with the AccessKey.")
 	}
 	if text := stringToSign(method, q); sign(text, s.o.Secret) != q.Get("Signature") {
@@ -54,6 +56,26 @@ func (s *Server) authenticate(method string, q url.Values) *apiError {
 		return refuse("InvalidTimeStamp.Expired", "Specified time stamp or date value is expired.")
 	}
 	return s.useNonce(q.Get("SignatureNonce"), now)
+}
+
+// Renew makes another token the account's; the one before it has expired.
+func (s *Server) Renew(token string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.expired = append(s.expired, s.o.Token)
+	s.o.Token = token
+}
+
+func (s *Server) token() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.o.Token
+}
+
+func (s *Server) isExpired(token string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Contains(s.expired, token)
 }
 
 // useNonce takes a nonce once. Nonces whose timestamp would be refused are forgotten.
