@@ -44,18 +44,21 @@ func Queries(share, within float64) int {
 }
 
 // Asker asks name servers. Servers are host:port of a name's authorities. Networks are a client's network for each line; a line without
-// one can only be asked as this machine's own. Wait bounds one query, 0: 2 s.
+// one can only be asked as this machine's own. Kinds are the types of records that are asked for, A and AAAA; nil: A. Wait bounds one query,
+// 0: 2 s.
 type Asker struct {
 	Servers  []string
 	Networks map[string]netip.Prefix
 	Rooms    []RoomNets
+	Kinds    []string
 	Wait     time.Duration
 }
 
-// Asked is what one authority answered about one line.
+// Asked is what one authority answered about one type of records on one line.
 type Asked struct {
 	Server  string
 	Line    string
+	Kind    string
 	OwnLine bool // it was asked as this machine's own line, for no network of the line is known
 	Answers int
 	Shares  map[cutover.Room]Interval
@@ -70,13 +73,19 @@ const besideEach = 8
 // lostOf is the part of queries that may go unanswered, one in so many.
 const lostOf = 20
 
-// Ask puts n queries for the addresses of a name to each server on each line. It ends with ctx; a server that doesn't answer is told in
+// Ask puts n queries for the addresses of a name, of each kind, to each server on each line. It ends with ctx; a server that doesn't answer is told in
 // its Asked, never left out.
 func (a *Asker) Ask(ctx context.Context, name string, lines []string, n int) []Asked {
-	out := make([]Asked, 0, len(a.Servers)*len(lines))
+	kinds := a.Kinds
+	if kinds == nil {
+		kinds = []string{"A"}
+	}
+	out := make([]Asked, 0, len(a.Servers)*len(lines)*len(kinds))
 	for _, line := range lines {
 		for _, s := range a.Servers {
-			out = append(out, Asked{Server: s, Line: line})
+			for _, kind := range kinds {
+				out = append(out, Asked{Server: s, Line: line, Kind: kind})
+			}
 		}
 	}
 	var wait sync.WaitGroup
@@ -107,7 +116,7 @@ func (a *Asker) askOne(ctx context.Context, out *Asked, name string, n int) {
 	for range min(besideEach, n) {
 		wait.Go(func() {
 			for left.Add(-1) >= 0 && ctx.Err() == nil && lost.Load() <= int64(max(3, n/lostOf)) {
-				m, err := a.query(ctx, out.Server, name, network)
+				m, err := a.query(ctx, out.Server, name, out.Kind, network)
 				if err != nil {
 					lost.Add(1)
 				}
@@ -170,9 +179,9 @@ func firstAddress(m *dns.Msg) (addr netip.Addr, ttl uint32, ok bool) {
 }
 
 // query asks one server once; what is cut is asked again over TCP. An answer without authority is an error: it comes from a cache.
-func (a *Asker) query(ctx context.Context, server, name string, network netip.Prefix) (*dns.Msg, error) {
+func (a *Asker) query(ctx context.Context, server, name, kind string, network netip.Prefix) (*dns.Msg, error) {
 	q := new(dns.Msg)
-	q.SetQuestion(dns.Fqdn(name), dns.TypeA)
+	q.SetQuestion(dns.Fqdn(name), dns.StringToType[kind])
 	q.RecursionDesired = false
 	q.SetEdns0(1232, false)
 	if network.IsValid() {

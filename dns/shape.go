@@ -110,6 +110,18 @@ func byCalls(wave []cutover.Change) ([][]cutover.Change, error) {
 	return out, nil
 }
 
+// Kinds are the types of a seat's addresses, by a listing of Weights, in order.
+func Kinds(held []cutover.Held, route string) []string {
+	var kinds []string
+	for _, h := range held {
+		if kind := kindOf(h); h.Seat.Route == route && !slices.Contains(kinds, kind) {
+			kinds = append(kinds, kind)
+		}
+	}
+	slices.Sort(kinds)
+	return kinds
+}
+
 // kindOf is a held address's type, by its object's name.
 func kindOf(h cutover.Held) string {
 	if a, err := netip.ParseAddr(h.Object[len(h.Seat.String())+1:]); err == nil && a.Is6() {

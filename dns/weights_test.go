@@ -110,11 +110,7 @@ func TestManyPages(t *testing.T) {
 // TestBothTypes: A and AAAA are weighted by themselves; each carries the whole share, before and after.
 func TestBothTypes(t *testing.T) {
 	l := newLab(t, alidnstest.Options{})
-	for _, x := range []struct{ kind, home, cloud string }{{"A", "203.0.113.10", "198.51.100.10"}, {"AAAA", "2001:db8:1::1", "2001:db8:2::1"}} {
-		l.add("six", x.kind, "", x.home, func(r *alidnstest.Record) { r.Weight = 100 })
-		l.add("six", x.kind, "", x.cloud, func(r *alidnstest.Record) { r.Disabled = true })
-	}
-	w := l.client.Weights("alidns", []dns.Name{{Route: "six", Name: "six.example.com", Lines: []string{"default"}}}, rooms)
+	w := bothTypes(l)
 	for _, share := range []int{500, 3000, 10000, 0} {
 		l.to(w, share, w.Seats()...)
 		sums := map[string]map[string]int{}

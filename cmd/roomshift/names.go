@@ -27,9 +27,8 @@ func (r *realRooms) nameFindings(ctx context.Context) []finding {
 	if err != nil {
 		return fs // said as a seat's already
 	}
-	shares := cutover.SeatShares(held)
 	for _, x := range n.all {
-		fs = append(fs, n.answered(ctx, x, shares)...)
+		fs = append(fs, n.answered(ctx, x, held)...)
 	}
 	return fs
 }
@@ -142,9 +141,8 @@ func (r *realRooms) tellAnswers(ctx context.Context, tell func(text string)) {
 		if err != nil {
 			continue // whoever needs to know it reads it too
 		}
-		shares := cutover.SeatShares(held)
 		for _, x := range n.all {
-			for _, f := range n.answered(ctx, x, shares) {
+			for _, f := range n.answered(ctx, x, held) {
 				if ctx.Err() != nil {
 					return
 				}
@@ -158,9 +156,11 @@ func (r *realRooms) tellAnswers(ctx context.Context, tell func(text string)) {
 	}
 }
 
-// answered asks every authority of a name on each line. What is said is what is set there, not where users are.
-func (n *alidnsNames) answered(ctx context.Context, x dns.Name, set map[cutover.Seat]cutover.Share) []finding {
-	asker := n.asker
+// answered asks every authority of a name on each line, for each type that the name has addresses of. What is said is what is set there, not
+// where users are.
+func (n *alidnsNames) answered(ctx context.Context, x dns.Name, held []cutover.Held) []finding {
+	set, asker := cutover.SeatShares(held), n.asker
+	asker.Kinds = dns.Kinds(held, x.Route)
 	asker.Servers = n.servers
 	if asker.Servers == nil {
 		var err error
@@ -172,6 +172,9 @@ func (n *alidnsNames) answered(ctx context.Context, x dns.Name, set map[cutover.
 	var fs []finding
 	for _, a := range asker.Ask(ctx, x.Name, askable(asker, x.Lines), dns.Queries(most, 0.02)) {
 		f := finding{Check: "answers of " + x.Name + " on " + a.Line + " by " + a.Server}
+		if len(asker.Kinds) > 1 {
+			f.Check += ", " + a.Kind
+		}
 		share := set[cutover.Seat{Route: x.Route, At: a.Line}]
 		var seen []string
 		f.OK = a.Err == nil && len(a.Strange) == 0
