@@ -34,8 +34,8 @@
 //
 // # Who calls it
 //
-// dbsync has the verbs (look, fence, kill, wait, open) and fills in Server, with BeyondOf and CoversOf for positions, which are
-// opaque here. consul stores the record, and refuses what doesn't follow (Record.Follows). The engine hands over a wish, Want: the
+// dbsync has the verbs (look, fence, kill, wait, open) and fills in Server; positions are opaque here, and the servers compare them
+// (BeyondOf). consul stores the record, and refuses what doesn't follow (Record.Follows). The engine hands over a wish, Want: the
 // way back, and a budget that is spent before COMMIT, is the wish for the old writer's room. Decide doesn't know the time: Budget is for its
 // caller, who changes the wish when Budget.LastCommit is over, or when a fence was answered 1205 too often.
 //

@@ -1,8 +1,6 @@
 package writer
 
 import (
-	"errors"
-	"strings"
 	"testing"
 	"time"
 )
@@ -34,6 +32,10 @@ func TestFencer(t *testing.T) {
 		{"ABORT was sent", fencerOf().Saw(quiet).Sending(record(Abort), 20, "s"), false, false, false},
 		{"STABLE was sent", fencerOf().Saw(quiet).Sending(record(Stable), 20, "s"), false, false, false},
 		{"the writer is being opened", fencerOf().Saw(quiet).Opening(roomA), false, false, false},
+		{"the writer has clients", fencerOf().Saw(not(func(s *Server) { s.Clients = 1 })), true, true, false},
+		{"the writer has XA branches", fencerOf().Saw(not(func(s *Server) { s.XA = []string{"x"} })), true, true, false},
+		{"the writer's position was read once", fencerOf().Saw(not(func(s *Server) { s.Still = false })), true, true, false},
+		{"the writer isn't locked", fencerOf().Saw(not(func(s *Server) { s.Locked = false })), true, true, false},
 		{"the position moves again", fencerOf().Saw(quiet).Saw(seen(ReadWrite, ReadOnly)), true, true, false},
 	} {
 		if got := c.f.Holds(rec); got != c.holds {
@@ -45,6 +47,10 @@ func TestFencer(t *testing.T) {
 		if got := c.f.mayCommitBlind(rec, away, x); got != c.blind {
 			t.Errorf("%s: may commit blind %v, want %v", c.name, got, c.blind)
 		}
+	}
+	received := fencerOf().Saw(quiet).Sending(record(Commit), 20, "s").Answered(record(Commit), 20, "s", true)
+	if !received.mayGoOn() || received.Broke(roomA).mayGoOn() {
+		t.Error("COMMIT's OK is worth something while both sessions last, and not longer")
 	}
 	aborted := record(Abort)
 	later := rec
@@ -61,6 +67,13 @@ func TestFencer(t *testing.T) {
 	if f := fencerOf().Sending(commit, 20, "s").Read(&commit, 21, "s"); f.mayGoOn() || !f.Holds(commit) {
 		t.Error("COMMIT that was read, not answered, isn't received")
 	}
+}
+
+// not is a quiet round but for something of the writer.
+func not(change func(*Server)) Seen {
+	s := seen(ReadOnly, ReadOnly)
+	change(&s.Servers[0])
+	return s
 }
 
 // R6: what settles a compare-and-set without an answer, and what doesn't.
@@ -105,55 +118,15 @@ func TestPosFor(t *testing.T) {
 	}
 }
 
-// sets are positions like "a1 a2 b1".
-type sets struct{ err error }
-
-func (s sets) Minus(a, b string) (string, error) {
-	var rest []string
-	for _, x := range strings.Fields(a) {
-		if !strings.Contains(" "+b+" ", " "+x+" ") {
-			rest = append(rest, x)
-		}
-	}
-	return strings.Join(rest, " "), s.err
-}
-
-func (s sets) Born(pos, id string) (bool, error) {
-	for _, x := range strings.Fields(pos) {
-		if !strings.HasPrefix(x, id) {
-			return false, s.err
-		}
-	}
-	return true, s.err
-}
-
-func TestBeyondAndCovers(t *testing.T) {
+func TestBeyond(t *testing.T) {
 	for _, c := range []struct {
-		pos, other, allowed string
-		want                Beyond
-	}{
-		{"a1 a2 b1", "a1 a2 b1 b2", "", BeyondNone},
-		{"a1 a2 b1", "a1 b1", "", BeyondOwn},
-		{"a1 a2 b1", "a1 b1", "a2", BeyondNone},
-		{"a1 a2 b1", "a1 a2", "", BeyondLost},
-		{"a1 a2 b1", "a1", "", BeyondLost},
-		{"", "a1", "", BeyondUnknown},
-	} {
-		if got := BeyondOf(sets{}, "a", c.pos, c.other, c.allowed); got != c.want {
-			t.Errorf("%q beyond %q but for %q: %d, want %d", c.pos, c.other, c.allowed, got, c.want)
+		rest string
+		born Answer
+		want Beyond
+	}{{"", NotKnown, BeyondNone}, {"a2", Yes, BeyondOwn}, {"a2,b1", No, BeyondLost}, {"a2", NotKnown, BeyondUnknown}} {
+		if got := BeyondOf(c.rest, c.born); got != c.want {
+			t.Errorf("%q, %d: %d, want %d", c.rest, c.born, got, c.want)
 		}
-	}
-	broken := sets{errors.New("gone")}
-	if got := BeyondOf(broken, "a", "a1", "a1", ""); got != BeyondUnknown {
-		t.Errorf("an error is %d, want unknown", got)
-	}
-	for pos, want := range map[string]Answer{"a1": Yes, "a1 a3": No, "": NotKnown} {
-		if got := CoversOf(sets{}, "a1 a2", pos); got != want {
-			t.Errorf("%q: %d, want %d", pos, got, want)
-		}
-	}
-	if got := CoversOf(broken, "a1", "a1"); got != NotKnown {
-		t.Errorf("an error is %d, want not known", got)
 	}
 }
 

@@ -24,8 +24,8 @@ type Server struct {
 	ReadOnly, SuperReadOnly bool
 	// Pending names the connection in which a SET of these waits; empty: none is known.
 	Pending string
-	// Clients counts connections from before the fence that aren't replication's or ours. A process that didn't see the fence
-	// count all of them.
+	// Clients counts connections that aren't replication's or ours, were there when this process first saw the fence in place, and
+	// still are. Those that came later carry nothing from before it: readers that come back don't hold up a move.
 	Clients int
 	XA      []string // prepared transactions
 	// Still: its position was read twice, a round trip apart, after Clients and XA, and is the same.
@@ -108,49 +108,17 @@ func (s Server) Quiet() bool {
 	return s.Mode() == ReadOnly && s.Locked && s.Clients == 0 && len(s.XA) == 0 && s.Still && s.Pos != ""
 }
 
-// Sets compares positions; dbsync has one per dialect.
-type Sets interface {
-	// Minus is what a has and b hasn't; empty if nothing.
-	Minus(a, b string) (string, error)
-	// Born reports whether a server, by its identity, is the origin of all of it.
-	Born(pos, id string) (bool, error)
-}
-
-// BeyondOf says what of a position, executed on the server id, isn't in the other's, leaving out what is allowed to differ.
-func BeyondOf(sets Sets, id, pos, other, allowed string) Beyond {
-	rest, err := sets.Minus(pos, other)
-	if err == nil && rest != "" && allowed != "" {
-		rest, err = sets.Minus(rest, allowed)
-	}
-	if err != nil || pos == "" {
-		return BeyondUnknown
-	}
-	if rest == "" {
-		return BeyondNone
-	}
-	own, err := sets.Born(rest, id)
+// BeyondOf names a difference of positions, which servers work out themselves: rest is what a server has executed and the other hasn't,
+// without what is allowed to differ; born says whether all of it was born on that server, by the origin in each GTID.
+func BeyondOf(rest string, born Answer) Beyond {
 	switch {
-	case err != nil:
-		return BeyondUnknown
-	case own:
-		return BeyondOwn
-	default:
-		return BeyondLost
-	}
-}
-
-// CoversOf says whether an executed position has all of another.
-func CoversOf(sets Sets, executed, pos string) Answer {
-	if pos == "" {
-		return NotKnown
-	}
-	rest, err := sets.Minus(pos, executed)
-	switch {
-	case err != nil:
-		return NotKnown
 	case rest == "":
-		return Yes
+		return BeyondNone
+	case born == Yes:
+		return BeyondOwn
+	case born == No:
+		return BeyondLost
 	default:
-		return No
+		return BeyondUnknown
 	}
 }

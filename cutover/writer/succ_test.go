@@ -125,10 +125,10 @@ func (c *world) server(s *state, x int, emit func(*state, label)) {
 		}
 	}
 	fault(kServer, aCrash, 0, func(n *state) { crash(n, x) })
-	if c.lose && v.appl > 0 {
+	if has(c.lose, 'a') && v.appl > 0 {
 		fault(kServer, aCrash, 1, func(n *state) { crash(n, x); n.sv[x].appl-- })
 	}
-	if c.lose && v.n > 0 && y.appl == v.n {
+	if has(c.lose, 'o') && v.n > 0 && y.appl == v.n {
 		fault(kServer, aCrash, 2, func(n *state) { crash(n, x); n.sv[x].n-- })
 	}
 }

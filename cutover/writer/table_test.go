@@ -52,6 +52,8 @@ var cells = []cell{
 	{Fencing, ReadWrite, ReadOnly, "", roomB, fencerOf(), "fence home"},
 	{Fencing, ReadWrite, ReadOnly, "", roomB, Fencer{}, "write STABLE(home) e7"},
 	{Fencing, ReadWrite, ReadOnly, "", roomA, fencerOf(), "write STABLE(home) e7"},
+	{Fencing, ReadWrite, ReadOnly, "", roomB, olderFencer(), "write STABLE(home) e7"},
+	{Fencing, ReadOnly, ReadOnly, "", roomA, olderFencer(), "write ABORT(home) e7"},
 	{Fencing, ReadOnly, ReadOnly, "", roomB, fencerOf(), "write COMMIT(cloud) e7"},
 	{Fencing, ReadOnly, ReadOnly, "", roomB, Fencer{}, "write COMMIT(cloud) e7"},
 	{Fencing, ReadOnly, ReadOnly, "a clients, a xa, a own, a moves", roomB, fencerOf(), "kill home"},
@@ -144,12 +146,20 @@ var cells = []cell{
 	{Stable, ReadWrite, ReadOnly, "a unlocked", roomB, Fencer{}, "lock"},
 	{Commit, ReadOnly, ReadOnly, "b unlocked", roomB, Fencer{}, "lock"},
 	{Commit, ReadOnly, ReadOnly, "lock lost", roomB, committed(), "lock"},
+	{Commit, ReadOnly, ReadOnly, "lock lost", roomA, fencerOf(), "lock"},
 	{Stable, ReadWrite, ReadOnly, "marker ahead", roomB, Fencer{}, "hold ask alarm"},
 	{Stable, ReadOnly, ReadOnly, "marker of cloud", roomA, Fencer{}, "hold ask alarm"},
 	{Commit, ReadOnly, ReadOnly, "marker of cloud", roomA, Fencer{}, "open cloud"},
 	{Stable, ReadWrite, ReadOnly, "another server", roomB, Fencer{}, "hold ask alarm"},
 	{Stable, ReadWrite, ReadOnly, "not valid", roomB, Fencer{}, "hold ask"},
 	{Stable, ReadWrite, ReadOnly, "other rooms", roomB, Fencer{}, "hold ask"},
+}
+
+// olderFencer is the fencer of an epoch that is over, and hasn't been told so.
+func olderFencer() Fencer {
+	r := record(Fencing)
+	r.Epoch = 6
+	return Fencer{}.Sending(r, 9, "s").Answered(r, 9, "s", true)
 }
 
 // hadPosition is a fencer that read the writer's position behind its fence, and lost sight of it then.

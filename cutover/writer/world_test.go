@@ -206,7 +206,7 @@ type config struct {
 	maxN   uint8     // writes that each server acknowledges
 	xa     bool      // clients use XA, and the servers are MySQL: prepared ones commit behind the fence
 	relay  bool      // what is received and what is applied are two stages
-	lose   bool      // a crash of a server loses the last that it applied, or the last of its own that the other has
+	lose   string    // a crash of a server loses: a, the last that it applied; o, the last of its own, which the other has
 	live   bool      // no state is a trap
 }
 
