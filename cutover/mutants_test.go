@@ -56,6 +56,14 @@ var mutants = []mutant{
 		run: "TestWhatIsTwoWritesAwayComesAndGoes",
 	},
 	{
+		name: "each request of a dry run reads its whole seat", file: "dryrun.go",
+		old: "now-l.read >= dryFresh {", new: "true {",
+		run: "TestDryRunReadsOnceForManyRequests",
+	}, {
+		name: "a dry run never looks again at what it writes over", file: "dryrun.go",
+		old: "now-l.read >= dryFresh {", new: "now < 0 {",
+		run: "TestDryRunReadsOnceForManyRequests",
+	}, {
 		name: "a takeover forgets that the run was going back", file: "begin.go",
 		old: "e.backing.planned = isPlanned(e.p.Causes)", new: "e.p.Phase = PhaseForward",
 		run: "TestTakenOverGoesOnGoingBack",
