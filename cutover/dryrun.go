@@ -11,8 +11,9 @@ import (
 
 // DryRun is the world with its writes remembered instead of sent. The laws of the file:
 //   - reads pass, and show what was remembered over what is really there; where somebody really changes an object, that shows through
-//   - a write is remembered over what is really there, as it was read within the last second, so that it comes to what the real one would
-//     have come to; versions are invented in order, so that the writes of a dry run equal those of the real one but for versions
+//   - a write is remembered over what is really there, as it was read within the last second (or four times as long as reading takes), so
+//     that it comes to what the real one would have come to; versions are invented in order, so that the writes of a dry run equal those of
+//     the real one but for versions
 //   - a seat is seen to carry what was remembered, once its medium would show it
 //   - a room that really carries nothing can't be harmed: its gates have nothing to measure
 //   - locks are taken in memory only; nothing else is changed
@@ -82,17 +83,23 @@ type dryMedium struct {
 	shows  T
 	run    *Dry
 	listed map[Seat]*dryListing // guarded by run.mu
+
+	looking sync.Mutex // held by the one request that reads what others will go by, too
 }
 
-// dryFresh is for how long writes go by what was read: if each request read its whole seat, many instances would take the square of their time.
-const dryFresh = Second
+// Writes go by what was read for dryFresh, or for dryTimes as long as reading took: if each request read its whole seat, many instances would
+// take the square of their time.
+const (
+	dryFresh = Second
+	dryTimes = 4
+)
 
 // dryListing is what is really there of a seat. at and sums are made when a write first asks for them.
 type dryListing struct {
-	read T
-	held []Held
-	at   map[string]int // by object
-	sums Share          // the weights of what is live, with what was remembered
+	read, until T // when reading began, and how long writes go by it
+	held        []Held
+	at          map[string]int // by object
+	sums        Share          // the weights of what is live, with what was remembered
 }
 
 // Read lists what is really there, with what this run would have written in place of what it would have written over.
@@ -112,8 +119,10 @@ func (m *dryMedium) Read(ctx context.Context, seats []Seat) ([]Held, error) {
 	return held, nil
 }
 
-// isReal notes what seats really hold and carry, as it was read at a moment.
+// isReal notes what seats really hold and carry, by a reading that began at a moment.
 func (m *dryMedium) isReal(read T, seats []Seat, held []Held) {
+	now := m.run.clock.Now()
+	until := now + max(dryFresh, dryTimes*(now-read))
 	for _, seat := range seats {
 		if l := m.listed[seat]; l != nil && l.read > read {
 			continue // a later reading was quicker
@@ -123,7 +132,7 @@ func (m *dryMedium) isReal(read T, seats []Seat, held []Held) {
 		for to < len(held) && held[to].Seat == seat {
 			to++
 		}
-		m.listed[seat] = &dryListing{read: read, held: held[from:to]}
+		m.listed[seat] = &dryListing{read: read, until: until, held: held[from:to]}
 	}
 	if !m.split {
 		return
@@ -180,11 +189,13 @@ func (m *dryMedium) Write(ctx context.Context, _ Fence, changes []Change) []Outc
 
 // look reads those of these seats that weren't read lately.
 func (m *dryMedium) look(ctx context.Context, seats []Seat) error {
+	m.looking.Lock()
+	defer m.looking.Unlock()
 	now := m.run.clock.Now()
 	m.run.mu.Lock()
 	var stale []Seat
 	for _, seat := range seats {
-		if l := m.listed[seat]; l == nil || now-l.read >= dryFresh {
+		if l := m.listed[seat]; l == nil || now >= l.until {
 			stale = append(stale, seat)
 		}
 	}

@@ -12,12 +12,15 @@ import (
 // manyInstances is a medium of one seat with many objects, of which it counts the readings.
 type manyInstances struct {
 	cutover.Medium
+	clock *still
 	held  []cutover.Held
 	reads int
+	takes cutover.T // to read
 }
 
 func (m *manyInstances) Read(context.Context, []cutover.Seat) ([]cutover.Held, error) {
 	m.reads++
+	m.clock.now += m.takes
 	return slices.Clone(m.held), nil
 }
 
@@ -32,7 +35,8 @@ func (c *still) Now() cutover.T { return c.now }
 // dryMany is a dry run over so many instances, and the writes that bring every one from 90 to 70, in requests of so many.
 func dryMany(instances, size int) (m *manyInstances, c *still, dry cutover.Medium, requests [][]cutover.Change) {
 	seat := cutover.Seat{Route: "im", At: "home"}
-	m, c = &manyInstances{}, &still{now: 10 * cutover.Second}
+	c = &still{now: 10 * cutover.Second}
+	m = &manyInstances{clock: c}
 	var changes []cutover.Change
 	for i := range instances {
 		h := cutover.Held{Seat: seat, Plane: "p", Object: fmt.Sprintf("i%05d", i), Value: "90", Version: "7", Live: true, Weights: cutover.Share{"home": 90}}
@@ -76,6 +80,21 @@ func TestDryRunReadsOnceForManyRequests(t *testing.T) {
 		if m.held[i].Value == "70" {
 			t.Fatal("something was really written")
 		}
+	}
+}
+
+// TestDryRunReadsSeldomWhatIsSlow: where a reading takes longer than it is fresh, most of the time isn't spent on it.
+func TestDryRunReadsSeldomWhatIsSlow(t *testing.T) {
+	m, c, dry, requests := dryMany(1000, 10)
+	m.takes = 2 * cutover.Second
+	for _, r := range requests {
+		if o := dry.Write(t.Context(), cutover.Fence{}, r)[0]; o.What != cutover.Done {
+			t.Fatalf("%v %v", o.What, o.Err)
+		}
+		c.now += 100 * cutover.Millisecond
+	}
+	if m.reads < 2 || m.reads > 3 {
+		t.Errorf("%d requests in 10 s read %d times for 2 s each, want two or three", len(requests), m.reads)
 	}
 }
 

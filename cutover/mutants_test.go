@@ -57,11 +57,11 @@ var mutants = []mutant{
 	},
 	{
 		name: "each request of a dry run reads its whole seat", file: "dryrun.go",
-		old: "now-l.read >= dryFresh {", new: "true {",
+		old: "now >= l.until {", new: "true {",
 		run: "TestDryRunReadsOnceForManyRequests",
 	}, {
 		name: "a dry run never looks again at what it writes over", file: "dryrun.go",
-		old: "now-l.read >= dryFresh {", new: "now < 0 {",
+		old: "now >= l.until {", new: "now < 0 {",
 		run: "TestDryRunReadsOnceForManyRequests",
 	}, {
 		name: "a takeover forgets that the run was going back", file: "begin.go",
