@@ -7,7 +7,8 @@
 //	        (number in     │        ╲writes to the writer   ↑↓ replication, each way by a proxy
 //	         Consul home)  └line─► service cloud ─► master cloud
 //
-// What crosses between the rooms goes over proxies of its own: the line, which can be cut.
+// What crosses between the rooms goes over proxies of its own: the line, which can be cut. Beside that stand parts (see part): other media,
+// each with who obeys it and a load of its own.
 package lab
 
 import (
@@ -23,6 +24,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -158,22 +160,35 @@ func baseRules() string {
 	return consul.Policy("roomshift", Key) + strings.Join(slices.Concat(consul.UpstreamPolicy(UpstreamName), consul.ReadPolicy(Readers)), "\n") + "\n"
 }
 
+// startConsuls starts both at once: each mostly waits, for its leader.
 func (l *Lab) startConsuls(ctx context.Context) error {
 	dir, err := l.folder("consul")
 	if err != nil {
 		return err
 	}
 	first := map[string]int{Home: max(0, l.o.Percent), Cloud: 100}
-	for _, room := range rooms {
+	var started [len(rooms)]*server.Consul
+	var errs [len(rooms)]error
+	var done sync.WaitGroup
+	for i, room := range rooms {
 		own := filepath.Join(dir, room)
 		if err := os.MkdirAll(own, 0o700); err != nil {
 			return err
 		}
-		c, err := server.StartConsul(ctx, own, server.ConsulOptions{Datacenter: room, ACL: true, Connect: true, Rules: baseRules()})
-		if err != nil {
-			return err
+		done.Go(func() {
+			started[i], errs[i] = server.StartConsul(ctx, own, server.ConsulOptions{Datacenter: room, ACL: true, Connect: true, Rules: baseRules()})
+		})
+	}
+	done.Wait()
+	for i, room := range rooms {
+		if started[i] != nil {
+			l.Consuls[room] = started[i]
 		}
-		l.Consuls[room] = c
+	}
+	if err := errors.Join(errs[:]...); err != nil {
+		return err
+	}
+	for _, room := range rooms {
 		if err := l.SetNumber(ctx, room, strconv.Itoa(first[room])); err != nil {
 			return err
 		}

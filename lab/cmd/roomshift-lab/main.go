@@ -72,7 +72,7 @@ func run(args []string, in io.Reader, out io.Writer) error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
-	fmt.Fprintln(out, "starting two "+masters+", two Consul, two Prometheus, two gateways, two services"+others+" and their load: some 20 s")
+	fmt.Fprintln(out, "starting two "+masters+", two Consul, two Prometheus, two gateways, two services"+others+" and their load: some 15 s")
 	l, err := lab.Start(ctx, o)
 	if err != nil {
 		if errors.Is(err, server.ErrMissing) {
