@@ -64,7 +64,10 @@ func (f *fleet) register(ctx context.Context, i *fleetInstance, weight int) erro
 	i.failing = false
 	if f.agents {
 		service["Name"], service["Check"] = f.service, map[string]string{"TTL": "24h", "Status": "passing"}
-		return f.l.put(ctx, "/v1/agent/service/register", service)
+		if err := f.l.put(ctx, "/v1/agent/service/register", service); err != nil {
+			return err
+		}
+		return f.check(ctx, i, true) // an agent that is started anew remembers what it was told, not what a check began with
 	}
 	service["Service"] = f.service
 	return f.l.put(ctx, "/v1/catalog/register", map[string]any{

@@ -29,7 +29,7 @@ func run(m *testing.M) int {
 	defer os.RemoveAll(dir)
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
-	if lab, err = Start(ctx, Options{Dir: dir, Enter: 10, Upstream: &UpstreamOptions{}, Services: &ServicesOptions{}, Splitter: &SplitterOptions{}}); err != nil {
+	if lab, err = Start(ctx, Options{Dir: dir, Enter: 10, Upstream: &UpstreamOptions{}, Services: &ServicesOptions{Agents: true}, Splitter: &SplitterOptions{}}); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}

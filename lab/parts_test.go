@@ -156,6 +156,7 @@ func TestLeaderless(t *testing.T) {
 	}
 	do(t, "consul home up")
 	number(t, 3)
+	since(t, 200, lab.Services.Counts, lab.Services.Answered) // by then the agent has told the catalog what it has
 	now, err := lab.Services.Set(t.Context())
 	if err != nil || len(now) != len(set) || len(now) == 0 {
 		t.Errorf("%d services were set, and %d are: %v", len(set), len(now), err)
