@@ -167,6 +167,9 @@ func (c *Client) readError(x *exchange, act string, err error) error {
 	if errors.Is(judged, cutover.ErrOutcomeUnknown) {
 		return c.clean(fmt.Errorf("%s in consul of %s: %w", act, c.name, bare(err)))
 	}
+	if x.retryAfter > 0 && errors.Is(judged, ErrThrottled) {
+		return &cutover.Throttled{After: x.retryAfter, Err: judged}
+	}
 	return judged
 }
 

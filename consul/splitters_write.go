@@ -33,7 +33,15 @@ func (s *Splitters) Write(ctx context.Context, _ cutover.Fence, changes []cutove
 	return outs
 }
 
-func failed(err error) cutover.Outcome { return cutover.Outcome{What: cutover.Failed, Err: err} }
+// failed is what wasn't sent for an error. Where that is of a listing that is to be asked for later, the write is.
+func failed(err error) cutover.Outcome {
+	o := cutover.Outcome{What: cutover.Failed, Err: err}
+	var later *cutover.Throttled
+	if errors.As(err, &later) {
+		o.RetryAfter = later.After
+	}
+	return o
+}
 
 func (s *Splitters) writeOne(ctx context.Context, c cutover.Change) cutover.Outcome {
 	spec := s.names[c.Object]

@@ -60,7 +60,7 @@ type write struct {
 
 func (w *write) allFailed(err error) []cutover.Outcome {
 	for i := range w.outs {
-		w.outs[i] = cutover.Outcome{What: cutover.Failed, Err: err}
+		w.outs[i] = failed(err)
 	}
 	return w.outs
 }
@@ -265,7 +265,8 @@ func (w *write) rolledBack(ctx context.Context, sent []int, errs api.TxnErrors) 
 
 func (w *write) fail(sent []int, err error) {
 	for _, i := range sent {
-		w.outs[i] = cutover.Outcome{What: cutover.Failed, Err: w.client.clean(err)}
+		w.outs[i] = failed(err)
+		w.outs[i].Err = w.client.clean(err)
 	}
 }
 

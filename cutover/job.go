@@ -81,6 +81,9 @@ func (j *job) answered(any) {
 	case j.req != nil:
 		j.e.outcomes(j.req, j.outcome)
 	case !j.late:
+		if after := patienceFor(j.err); after > 0 {
+			j.pl.throttled = max(j.pl.throttled, j.e.now+after)
+		}
 		j.then(j.held, j.err)
 	}
 }

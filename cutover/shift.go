@@ -26,6 +26,11 @@ func (e *engine) applyRung(i int) {
 	}
 	s.begun = true
 	e.listRung(i, func(err error) {
+		if after := patienceFor(err); after > 0 {
+			s.restart(e.now + after)
+			s.why = err.Error()
+			return
+		}
 		if err != nil {
 			e.rungFailed(i, "it can't be read: "+err.Error())
 			return

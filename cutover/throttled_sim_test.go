@@ -3,6 +3,7 @@ package cutover_test
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"roomshift/cutover"
@@ -134,5 +135,61 @@ func TestARequestFailsOnce(t *testing.T) {
 	}
 	if out.Exit != cutover.ExitBack {
 		t.Errorf("exit %d (%s); want 3", out.Exit, out.Why)
+	}
+}
+
+// TestThrottledListingIsWaitedFor: a server that wants to be asked for its listing later is asked then, and no sooner; the rung isn't counted as
+// failed for it, however often, and nobody is asked.
+func TestThrottledListingIsWaitedFor(t *testing.T) {
+	path := wideBook(t)
+	o := sim.Options{Seed: 1, Limits: fourByFour, Instances: map[string]int{"search": 60}}
+	first := func(v *travel) bool { return v.intent.Step == 1 }
+	quiet, _ := playSim(t, path, o)
+	undisturbed := travels(quiet)
+	from := undisturbed[slices.IndexFunc(undisturbed, first)].decided - cutover.Second
+	const patience, times = 3 * cutover.Second, 10
+	var faults []string
+	for i := range cutover.T(times) { // it is well for no moment in between
+		faults = append(faults, fmt.Sprintf("throttle reads %s at %s in %s", patience.Duration(), (from+i*patience).Duration(), throttledPlane))
+	}
+	s, out := playSim(t, path, o, faults...)
+	all := travels(s)
+	until := from + times*patience
+	if began := all[slices.IndexFunc(all, first)].decided; began < until || began > until+2*cutover.Second {
+		t.Errorf("the rung begins at %s; its plane could be listed from %s on", began.Duration(), until.Duration())
+	}
+	for _, h := range s.Timeline() {
+		if r := h.Record; r != nil && r.Asked != nil {
+			t.Errorf("it asks: %s", r.Asked.Text)
+		}
+	}
+	if out.Exit != cutover.ExitDone {
+		t.Errorf("exit %d (%s); want 0", out.Exit, out.Why)
+	}
+}
+
+// TestThrottledIsNotListedForKeeping: a plane that wants to be left alone for five minutes isn't listed every ten seconds meanwhile.
+func TestThrottledIsNotListedForKeeping(t *testing.T) {
+	path := wideBook(t)
+	o := sim.Options{Seed: 1, Limits: fourByFour, Instances: map[string]int{"search": 60}}
+	quiet, _ := playSim(t, path, o)
+	from := cutover.T(0)
+	for _, v := range travels(quiet) {
+		if v.intent.Step == 1 && v.plane == throttledPlane {
+			from = max(from, v.outcome)
+		}
+	}
+	s, out := playSim(t, path, o, fmt.Sprintf("throttle reads 5m at %s in %s", (from+15*cutover.Second).Duration(), throttledPlane))
+	refused := 0
+	for _, h := range s.Timeline() {
+		if strings.Contains(h.Note, throttledPlane+" can't be listed") {
+			refused++
+		}
+	}
+	if refused != 1 {
+		t.Errorf("it is listed %d times while it wants to be left alone; want once", refused)
+	}
+	if out.Exit != cutover.ExitDone {
+		t.Errorf("exit %d (%s); want 0", out.Exit, out.Why)
 	}
 }

@@ -2,6 +2,7 @@ package dns
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"net/netip"
@@ -162,7 +163,16 @@ func (n *names) lists(ctx context.Context, seats []cutover.Seat) (map[string]*li
 	}
 	close(turn)
 	wait.Wait()
-	return found, failed
+	return found, throttled(failed)
+}
+
+// throttled says by its type that a listing is to be asked for later.
+func throttled(err error) error {
+	var e *callError
+	if errors.As(err, &e) && e.retryAfter > 0 {
+		return &cutover.Throttled{After: e.retryAfter, Err: err}
+	}
+	return err
 }
 
 func (c *Client) listOne(ctx context.Context, name string) (*listing, error) {

@@ -1,7 +1,13 @@
 package dns_test
 
 import (
+	"errors"
+	"io"
 	"math"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -55,5 +61,49 @@ func TestOneTypeInOneRoom(t *testing.T) {
 	_, err := w.Shape(l.read(w, seat), map[cutover.Seat]cutover.Share{seat: {"home": 9500, "cloud": 500}})
 	if err == nil || !strings.Contains(err.Error(), "six@default: AAAA records: cloud is to get 5 %") {
 		t.Errorf("5 %% to a room without an AAAA: %v", err)
+	}
+}
+
+// TestThrottledListing: a listing that is refused for being asked too often says for how long.
+func TestThrottledListing(t *testing.T) {
+	l := newLab(t, alidnstest.Options{PerSecond: map[string]int{"DescribeSubDomainRecords": 1}})
+	for what, medium := range map[string]interface {
+		cutover.Medium
+		Seats() []cutover.Seat
+	}{"weights": l.weights(), "TTLs": l.ttls()} {
+		var err error
+		for range 4 {
+			if _, e := medium.Read(within(t), medium.Seats()); e != nil {
+				err = e
+			}
+		}
+		var later *cutover.Throttled
+		if !errors.As(err, &later) || later.After <= 0 || !errors.Is(err, dns.ErrThrottled) {
+			t.Errorf("%s: %v, want it throttled, with its time", what, err)
+		}
+	}
+}
+
+// TestNoTokenOfBefore: an answer that repeats a token, be it one that was used before, tells nobody.
+func TestNoTokenOfBefore(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "alidns.ini")
+	said := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusBadRequest)
+		_, _ = io.WriteString(w, `{"Code":"Odd","Message":"neither tokenOfNoon nor tokenOfNight nor secretOfNoon nor idOfNoon"}`)
+	})
+	s := httptest.NewServer(said)
+	t.Cleanup(s.Close)
+	if err := os.WriteFile(file, []byte("access_key_id = idOfNight\naccess_key_secret = secretOfNight\nsecurity_token = tokenOfNight\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := dns.New(dns.Config{Endpoint: s.URL, AccountFile: file, Account: dns.Account{KeyID: "idOfNoon", Secret: "secretOfNoon", Token: "tokenOfNoon"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	w := c.Weights("alidns", wwwAndAPI, rooms)
+	_, err = w.Read(within(t), w.Seats())
+	if err == nil || !strings.Contains(err.Error(), "Odd: neither [token] nor [token] nor [secret] nor [key id]") {
+		t.Errorf("it says %v", err)
 	}
 }

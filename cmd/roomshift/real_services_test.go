@@ -71,15 +71,19 @@ func startRealStage(t *testing.T, rooms, book string) *realStage {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.consul.Kill)
-	for file, text := range map[string]string{"rooms.yaml": fmt.Sprintf(rooms, s.consul.Addr, s.consul.Nodes[0].HTTP), "book.yaml": book} {
-		if err := os.WriteFile(filepath.Join(s.dir, file), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
+	s.write("rooms.yaml", fmt.Sprintf(rooms, s.consul.Addr, s.consul.Nodes[0].HTTP))
+	s.write("book.yaml", book)
 	return s
 }
 
-func (s *realStage) wire() {
+func (s *realStage) write(file, text string) {
+	s.Helper()
+	if err := os.WriteFile(filepath.Join(s.dir, file), []byte(text), 0o600); err != nil {
+		s.Fatal(err)
+	}
+}
+
+func (s *realStage) wire() *runbooks.Loaded {
 	s.Helper()
 	l, err := runbooks.Load(filepath.Join(s.dir, "book.yaml"), filepath.Join(s.dir, "rooms.yaml"))
 	if err != nil || len(l.Problems) > 0 {
@@ -89,6 +93,7 @@ func (s *realStage) wire() {
 		s.Fatal(err)
 	}
 	s.Cleanup(s.rooms.Close)
+	return l
 }
 
 // register is what an agent's user or a deployer does.

@@ -56,6 +56,16 @@ func (s *Sim) hangs(p *plane) cutover.T {
 	return 0
 }
 
+// throttlesReads is how long a plane wants to be left alone by who lists it, 0 if it doesn't.
+func (s *Sim) throttlesReads(p *plane) cutover.T {
+	for _, f := range s.faults {
+		if f.on && f.kind == "throttle reads" && (f.in == "" || f.in == p.name || f.in == p.Room) {
+			return f.since + f.span - s.now
+		}
+	}
+	return 0
+}
+
 func (s *Sim) loadFactor() float64 {
 	v := 1.0
 	for _, f := range s.faults {

@@ -70,6 +70,7 @@ var faultForms = []faultForm{
 	{"fail", "fail writes", "the same for every write from then on"},
 	{"throttle", "throttle write W D", "the server answers 429 and asks to wait D"},
 	{"throttle", "throttle writes D", "the same for every write until D is over"},
+	{"throttle reads", "throttle reads D", "the same for every listing until D is over"},
 	{"kill", "kill", "kill -9 of the process; another one takes over"},
 	{"kill before", "kill before record W", "the same, and the record is lost"},
 	{"foreign", "foreign SEAT P", "somebody else gives the seat this share"},

@@ -248,7 +248,7 @@ const usualHang = 10 * cutover.Second
 // last works out how long it lasts. What is about one request has no span: "for" is how long the request hangs.
 func (f *Fault) last() {
 	switch f.kind {
-	case "journal stalls":
+	case "journal stalls", "throttle reads":
 		f.span = f.d
 	case "throttle":
 		if f.write == 0 {

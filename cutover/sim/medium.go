@@ -60,6 +60,9 @@ func (m *medium) Read(ctx context.Context, seats []cutover.Seat) ([]cutover.Held
 		m.r.takes(d)
 		return nil, fmt.Errorf("read %s: no answer within %s", m.name, quick(m.TimeOut))
 	}
+	if d := m.s.throttlesReads(m.plane); d > 0 {
+		return nil, &cutover.Throttled{After: d, Err: fmt.Errorf("read %s: %w", m.name, errThrottled)}
+	}
 	if d := m.s.slow(m.plane); d > 0 {
 		if m.r.takes(d); d > m.TimeOut {
 			m.r.takes(m.TimeOut)
