@@ -28,7 +28,7 @@ func (d Do) String() string {
 	return "?"
 }
 
-// Act is the one request of a round. A clean answer to it leads to ③, anything else to ②.
+// Act is the one request of a round. A clean answer to it leads to ③, anything else to ①.
 type Act struct {
 	Do     Do
 	Room   string // Kill, Wait, Fence, Open; Lock, perhaps

@@ -9,7 +9,7 @@ import (
 // Decide says the one thing to do after a round, from what was seen in it alone: the whole table of WRITER §4. It is total and pure.
 // rec is nil if there is none, or if seen.Away. f has been told of this round (Fencer.Read, Fencer.Saw).
 //
-// A clean answer to the act leads to ③ of the next round; everything else to ②.
+// A clean answer to the act leads to ③ of the next round; everything else to ①.
 func Decide(rec *Record, seen Seen, want Want, f Fencer) Act {
 	switch {
 	case seen.Away:

@@ -15,9 +15,7 @@ func (c *world) do(n *state, i int, a thought) {
 		t.answered()
 	case Lock:
 		t.again()
-		if lock == 0 {
-			t.pc = pcLock
-		}
+		t.lockLost = one(c.rules.serversFirst && lock == 0)
 		if x < 2 && t.sess[x] != sNone {
 			giveUp(n, i, x)
 			t.fencer = c.m.op(t.fencer, opBroke, uint8(x))
@@ -31,7 +29,7 @@ func (c *world) do(n *state, i int, a thought) {
 				n.lockH = 0
 			}
 			c.sessionDies(n, i)
-			t.pc = pcLock
+			t.lockLost = one(c.rules.serversFirst)
 		}
 	case Kill:
 		if t.sess[x] != sAlive || t.reach&(1<<x) == 0 || n.sv[x].up == 0 {

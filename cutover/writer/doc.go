@@ -17,15 +17,18 @@
 //
 // Whoever acts, a run, one that takes over from a dead one, a guard, does so in rounds, and knows nothing but what this round saw:
 //
-//	① take the Consul lock, with a new session
-//	② on each server that answers: KILL the holder of its lock, take the lock (R1)
+//	① the Consul lock: see that it is ours, or take it with a new session
+//	② on each server that answers, if ① is ours: KILL the holder of its lock, take the lock (R1); a session of ours that is whole stays
 //	③ read the record                                     Fencer.Read
 //	④ look at the record's writer  ⑤ and at the other     Fencer.Saw
 //	⑥ Decide
 //	⑦ do that one thing                                   Fencer.Sending or Opening before, Answered after
 //
-// A clean answer to ⑦ leads to ③; everything else is unknown and leads to ②, which makes sure that nothing older can still land on
-// a server. A compare-and-set without an answer may still land, and is only settled by what Fencer.Answered and Fencer.Read say (R6).
+// A clean answer to ⑦ leads to ③; everything else is unknown, and so is a session that breaks: both lead to ①, and ② makes sure that
+// nothing older can still land on a server. Not to ② at once: two processes that have both lost the Consul lock and don't know it would
+// end each other's sessions for ever (the explorer found that). Without ① nobody's session is ended: the fencer goes on to ③ with those
+// that it has, for its licence; everyone else waits. A compare-and-set without an answer may still land, and is only settled by what
+// Fencer.Answered and Fencer.Read say (R6).
 //
 // Decide is pure, total, and is what real runs, simulated rooms and the explorer in this package's tests all call. It takes the
 // record, what was Seen, what is wanted, and what this process remembers of its own doing (Fencer): a process that fenced A itself, on

@@ -188,8 +188,8 @@ type expander struct {
 func (e *expander) expand(s *state) {
 	from := hash(s)
 	if e.r.c.live {
-		e.liveFrom(s, from, 0)
-		e.liveFrom(s, from, 1)
+		e.liveFrom(s, from, holderFirst)
+		e.liveFrom(s, from, byTurns)
 	}
 	e.w.succ(s, func(n *state, l label) {
 		e.steps++
@@ -265,42 +265,56 @@ func ended(s *state) bool {
 // patience is how many steps a state may be away from the end, once nothing goes wrong any more.
 const patience = 300
 
+// Orders of the tools while nothing goes wrong any more.
+const (
+	holderFirst = iota // who holds the Consul lock, then the other
+	byTurns            // a step each
+)
+
 // liveFrom follows a state while nothing goes wrong any more: what is cut heals, what is on its way arrives, and tools run to the end,
-// the holder of the Consul lock first, or last; where none runs one is started that wants what the record wants. What doesn't end
-// is a trap.
+// in an order; where none runs one is started that wants what the record wants. What doesn't end is a trap.
 func (e *expander) liveFrom(s *state, fp uint64, order int) {
 	path := e.path[:0]
-	cur := *s
+	cur, next := *s, 0 // next: whose turn it is
 	for range patience {
-		if e.r.good[order].has(fp) || ended(&cur) {
-			for _, p := range path {
+		if e.r.good[order].has(fp+uint64(next)) || ended(&cur) {
+			for _, p := range append(path, fp+uint64(next)) {
 				e.r.good[order].add(p, 0)
 			}
-			e.r.good[order].add(fp, 0)
 			e.path = path
 			return
 		}
-		path = append(path, fp)
-		best, rank := state{}, 1000
+		path = append(path, fp+uint64(next))
+		best, rank, who := state{}, never, uint8(0)
 		e.w.succ(&cur, func(n *state, l label) {
-			if k := fairness(&cur, l, order); k < rank {
-				best, rank = *n, k
+			if k := fairness(&cur, l, order, next); k < rank {
+				best, rank, who = *n, k, l.who
 			}
 		})
-		if rank == 1000 {
+		if rank == never {
 			break
 		}
+		if order == byTurns && rank >= 10 {
+			next = 1 - int(who-2)
+		}
+		swapped := false
 		cur = best
-		fp, _ = e.r.c.canon(&cur)
+		fp, swapped = e.r.c.canon(&cur)
+		if swapped && order == byTurns {
+			next = 1 - next
+		}
 	}
 	e.path = path
 	e.r.report(found{fmt.Sprintf("a trap: %d steps on, with all well again, it stands at %s", len(path), cur.String()), hash(s)})
 }
 
-// fairness ranks the steps of a world in which nothing goes wrong any more; the lowest is taken. 1000: never.
-func fairness(s *state, l label, order int) int {
+// never is the rank of a step that isn't taken.
+const never = 1000
+
+// fairness ranks the steps of a world in which nothing goes wrong any more; the lowest is taken.
+func fairness(s *state, l label, order, next int) int {
 	if l.fault {
-		return 1000
+		return never
 	}
 	switch l.act {
 	case aUp, aGo, aHeal:
@@ -310,12 +324,16 @@ func fairness(s *state, l label, order int) int {
 	case aExpire, aReceive, aApply, aCommit, aXACommit:
 		return 2
 	case aBegin, aXAOpen, aXAPrepare, aFenceTimeout:
-		return 1000
+		return never
 	case aStart:
 		if (s.t[0].pc != pcOff || s.t[1].pc != pcOff) || int(l.arg) != s.rec.publishes() {
-			return 1000
+			return never
 		}
 		return 20
 	}
-	return 10 + int(one(s.lockH == l.who-1)) ^ order ^ 1
+	first := s.lockH == l.who-1
+	if order == byTurns {
+		first = int(l.who-2) == next
+	}
+	return 11 - int(one(first))
 }

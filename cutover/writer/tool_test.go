@@ -14,10 +14,10 @@ func (t *tool) answered() {
 	t.round()
 }
 
-// again is to ②.
+// again is to ①.
 func (t *tool) again() {
 	t.answered()
-	t.pc = pcLockA
+	t.pc = pcLock
 }
 
 // giveUp closes a session on a server. What is on its way in it goes on.
@@ -92,12 +92,7 @@ func (c *world) tool(s *state, i int, emit func(*state, label)) {
 	nt := &n.t[i]
 	switch t.pc {
 	case pcLock:
-		if t.reach&4 != 0 && s.lockH == 0 {
-			n.lockH = uint8(i) + 1
-			nt.pc = pcLockA
-			nt.fencer = c.m.op(nt.fencer, opSession, 0)
-			emit(&n, label{who: I, act: aGetLock})
-		}
+		c.consulLock(&n, i, emit)
 	case pcLockA, pcLockB:
 		x := int(t.pc) - pcLockA
 		c.take(&n, i, x)
@@ -129,6 +124,29 @@ func (c *world) tool(s *state, i int, emit func(*state, label)) {
 	case pcAskConsul:
 		c.askConsul(s, i, emit)
 	}
+}
+
+// consulLock is ①. Without the Consul lock no session is taken anew, so that nobody's is killed by one who has no right to: only the
+// fencer goes on, on the sessions that it has.
+func (c *world) consulLock(n *state, i int, emit func(*state, label)) {
+	t, me := &n.t[i], uint8(i)+1
+	reached := t.reach&4 != 0
+	switch {
+	case c.rules.serversFirst && n.lockH != me && t.lockLost == 0:
+		t.pc = pcLockA
+	case reached && n.lockH == me:
+		t.pc = pcLockA
+	case reached && n.lockH == 0:
+		n.lockH = me
+		t.pc = pcLockA
+		t.fencer = c.m.op(t.fencer, opSession, 0)
+	case c.m.of(t.fencer).holds:
+		t.pc = pcRead
+	default:
+		return
+	}
+	t.lockLost = 0
+	emit(n, label{who: uint8(i) + 2, act: aGetLock})
 }
 
 func (c *world) writerOf(t *tool) int {
@@ -250,8 +268,7 @@ func (c *world) read(n *state, i int) {
 	if t.reach&4 == 0 {
 		t.rk = 2
 		if !c.m.of(t.fencer).holds {
-			t.pc = pcLockA // nothing is done without it: Decide holds
-			t.round()
+			t.again() // nothing is done without it: Decide holds
 		}
 		return
 	}

@@ -70,7 +70,7 @@ func (l label) text(swapped bool) string {
 		aStop: "stops to receive", aGo: "receives again", aHand: "a person fences it and opens the other", aLate: "LATE on the server: " + req,
 		aLateCAS: "LATE in Consul: " + rec, aExpire: "its Consul session is gone",
 		aCut: "is cut off from " + place(l.arg), aHeal: "reaches again " + place(l.arg), aKilled: "is killed (-9)", aWish: "a person wants " + room,
-		aStart: "starts, takes the Consul lock, wants " + room, aGetLock: "takes the Consul lock, with a new session", aSession: "② lock on " + room,
+		aStart: "starts, takes the Consul lock, wants " + room, aGetLock: "① the Consul lock", aSession: "② lock on " + room,
 		aRead: "③ reads " + phaseNames[recCode(l.arg&0x1f).phase()], aSee: "④ sees " + room, aThink: "⑤ ⑥ " + Do(l.arg>>1).String(),
 		aAnswer: "⑦ executed: " + req, aLost: "⑦ executed, and the answer is lost: " + req, aGiveUp: "⑦ gives up on " + req,
 		aNoAnswer: "⑦ no answer", aCASAnswer: "⑦ " + rec + ": " + l.why, aCASLost: "⑦ executed, and the answer is lost: " + rec,

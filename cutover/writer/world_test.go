@@ -108,6 +108,7 @@ type tool struct {
 	rq, rqOn        uint8 // in flight
 	cq              casq
 	late            [2]casq
+	lockLost        uint8 // mutants only: ③ has said that the Consul lock is lost
 	assume          uint8 // mutants only: a fence that had no answer, on server assume - 1
 }
 
@@ -191,6 +192,7 @@ type rules struct {
 	noSession    bool // a compare-and-set checks no session
 	pubApart     bool // R11: published by a write of its own, after the record
 	ownRelay     bool // R15: B is asked whether it has applied what it has received
+	serversFirst bool // a session that broke is taken anew without a look at the Consul lock
 	assumeFence  bool // an unknown fence counts as done
 	journalPos   bool // R7: who takes over has the position from a journal
 }
