@@ -11,7 +11,7 @@ import (
 // so it isn't part of the plan's text; a run's Bad notes are problems.
 func (p *Plan) Estimate(s *Snapshot) *Estimates {
 	x := &estimator{p: p, s: s, c: NewComposer(p), scrape: scrapeOf(s), out: &Estimates{Rates: s.Rates},
-		set: SeatShares(s.Held), shows: map[string]T{}, touched: map[ObjectID]bool{}, rounding: newRounding(s.Held)}
+		set: SeatShares(s.Held), shows: map[string]T{}, touched: map[ObjectID]int{}, rounding: newRounding(s.Held)}
 	for i := range p.Routes {
 		x.shows[p.Routes[i].Name] = p.Routes[i].Shows
 	}
@@ -36,10 +36,10 @@ type estimator struct {
 	scrape   T
 	out      *Estimates
 	set      map[Seat]Share
-	shows    map[string]T // by route
-	touched  map[ObjectID]bool
+	shows    map[string]T     // by route
+	touched  map[ObjectID]int // writes of each object since the last checkpoint, in the rung that had most
 	rounding *rounding
-	fast     int // objects touched since the last checkpoint that show at once
+	fast     int // writes of going back since the last checkpoint that show at once
 	late     int // and later
 	slowest  T
 	ends     []T // when each step ends, if nothing holds
@@ -70,7 +70,7 @@ func (x *estimator) step(i int) {
 		}
 	}
 	if st.Kind == runbooks.StepCheckpoint {
-		x.touched, x.fast, x.late, x.slowest = map[ObjectID]bool{}, 0, 0, 0
+		x.touched, x.fast, x.late, x.slowest = map[ObjectID]int{}, 0, 0, 0
 	}
 }
 
@@ -95,19 +95,22 @@ func (x *estimator) rung(i, k int, r *RungPlan) {
 	x.looks(i, k, r, &all, &e)
 }
 
-// touch counts what going back would have to write.
+// touch counts what going back would have to write: each object once, or by as many writes as it took in one rung (Stepper).
 func (x *estimator) touch(r *RungPlan) {
+	writes := map[ObjectID]int{}
 	for j := range r.Changes {
 		c := &r.Changes[j]
-		if x.touched[c.ID()] {
+		writes[c.ID()]++
+		more := writes[c.ID()] - x.touched[c.ID()]
+		if more <= 0 {
 			continue
 		}
-		x.touched[c.ID()] = true
+		x.touched[c.ID()] += more
 		if shows := x.shows[c.Seat.Route]; slow(shows) {
-			x.late++
+			x.late += more
 			x.slowest = max(x.slowest, shows)
 		} else {
-			x.fast++
+			x.fast += more
 		}
 	}
 }

@@ -192,3 +192,16 @@ func TestReadyCountsWhatARateNeeds(t *testing.T) {
 		}
 	}
 }
+
+// TestEstimateTwoWrites: a record that takes two writes to be brought from none is counted twice for the way back, however many rungs touch it.
+func TestEstimateTwoWrites(t *testing.T) {
+	x := &estimator{shows: map[string]T{"www": Minute}, touched: map[ObjectID]int{}}
+	change := func(object, before, after string) Change {
+		return Change{Seat: Seat{Route: "www", At: "default"}, Plane: "names", Object: object, Before: before, After: after}
+	}
+	x.touch(&RungPlan{Changes: []Change{change("home", "100", "90"), change("cloud", "0", "1"), change("cloud", "1", "10")}})
+	x.touch(&RungPlan{Changes: []Change{change("home", "90", "70"), change("cloud", "10", "30")}})
+	if x.late != 3 || x.fast != 0 || x.slowest != Minute {
+		t.Errorf("%d late and %d fast writes, the slowest is seen after %v", x.late, x.fast, x.slowest.Duration())
+	}
+}

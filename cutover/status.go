@@ -168,12 +168,12 @@ func (e *engine) wayBack() []string {
 	return append(lines, fmt.Sprintf("%s is cold or near its capacity: paced, at most double its share every 30 s: %d rungs", e.plan.From, rungs))
 }
 
-// backWrites is how many objects of each seat going back would write, and whether names are among them.
+// backWrites is how many writes each seat takes to go back, and whether names are among them.
 func (e *engine) backWrites(t *Target) (changes map[Seat]int, names bool) {
 	changes = map[Seat]int{}
 	for _, seat := range sortedSeats(e.set) {
 		if st := e.seats[seat]; st != nil {
-			if n := len(e.changesTo(st, e.goals(st, t))); n > 0 {
+			if n := e.writesTo(st, e.goals(st, t)); n > 0 {
 				changes[seat] = n
 				names = names || slow(e.planes[st.plane].Shows)
 			}
@@ -182,12 +182,25 @@ func (e *engine) backWrites(t *Target) (changes map[Seat]int, names bool) {
 	return changes, names
 }
 
-// soon is a span to the second.
+// writesTo is how many writes lead a seat's objects to their goals: one each, or as many as the medium needs (Stepper).
+func (e *engine) writesTo(st *seatState, goals map[string]string) int {
+	n, medium := 0, e.planes[st.plane].Medium
+	for _, c := range e.changesTo(st, goals) {
+		n++
+		h := *st.find(c.Object)
+		for h.Value = c.After; h.Value != goals[c.Object]; n++ {
+			h.Value = nextOn(medium, h, goals[c.Object])
+		}
+	}
+	return n
+}
+
+// soon is a span to the second, rounded up: it is a promise.
 func soon(t T) string {
 	if t < Second {
 		return "less than 1s"
 	}
-	return span((t + Second/2) / Second * Second)
+	return span((t + Second - 1) / Second * Second)
 }
 
 func seatCount(n int) string {

@@ -78,7 +78,7 @@ func (e *engine) rungToCome() (step, rung int) {
 }
 
 // backIn is how long going back takes by a rule of thumb, paced in so many rungs: what fast media hold, and all of it, for 95 % of
-// users. changes are the objects to write by seat; both are 0 when there are none.
+// users. changes are the writes by seat; both are 0 when there are none.
 func (e *engine) backIn(changes map[Seat]int, rungs int) (fast, all T) {
 	now, late, slowest := 0, 0, T(0)
 	for _, seat := range sortedSeats(changes) {

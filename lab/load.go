@@ -59,21 +59,21 @@ type entry func(n int) (room, host string, err error)
 
 // load sends requests at a steady rate, whatever the answers.
 type load struct {
-	rooms   [2]string
-	gates   map[string]string // by room: its gateway's base URL
-	entry   atomic.Pointer[entry]
-	rate    atomic.Uint64 // requests in a second, as the bits of a float64
-	client  *http.Client
-	reads   atomic.Bool // nothing is written
-	end     context.CancelFunc
-	done    sync.WaitGroup
-	mu      sync.Mutex // guards what follows
-	counts  Counts
-	pending chan struct{} // bounds the requests under way, so that a dead room doesn't eat the machine
-	sent    int           // the number of the next request
-	waiting map[int]bool  // requests without an answer, by number
-	seconds seconds
-	told    Counts // as line said them last
+	rooms    [2]string
+	gates    map[string]string // by room: its gateway's base URL
+	entry    atomic.Pointer[entry]
+	rate     atomic.Uint64 // requests in a second, as the bits of a float64
+	client   *http.Client
+	reads    atomic.Bool // nothing is written
+	end      context.CancelFunc
+	done     sync.WaitGroup
+	mu       sync.Mutex // guards what follows
+	counts   Counts
+	pending  chan struct{} // bounds the requests under way, so that a dead room doesn't eat the machine
+	sent     int           // the number of the next request
+	waiting  map[int]bool  // requests without an answer, by number
+	quarters quarters
+	told     Counts // as line said them last
 }
 
 // underWay is how many requests may wait for their answer at once; more than that are failures that were never sent.
@@ -203,7 +203,7 @@ func (l *load) count(ctx context.Context, q *request, by string, err error) {
 			l.counts.Crossed++
 		}
 	}
-	l.seconds.count(q, by)
+	l.quarters.count(q, by)
 	switch {
 	case err != nil:
 		l.counts.Failed++

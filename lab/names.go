@@ -153,7 +153,7 @@ func (n *Names) startAll(ctx context.Context) error {
 	for _, g := range n.l.gateways {
 		g.serves(named)
 	}
-	return n.asked.ready(ctx)
+	return n.asked.newer(ctx, time.Unix(1, 0))
 }
 
 // takeLoad makes the lab's load enter by name.
@@ -180,6 +180,9 @@ func (n *Names) enter(number int) (room, host string, err error) {
 	}
 	return "", "", fmt.Errorf("%s leads to %v, which is in no room", n.Hosts[name], addr)
 }
+
+// Renewed waits until every resolver has asked again since now: none gives an older answer any more.
+func (n *Names) Renewed(ctx context.Context) error { return n.asked.newer(ctx, time.Now()) }
 
 // Asked is how many queries of resolvers were answered, and how many weren't.
 func (n *Names) Asked() (answered, lost int64) { return n.asked.asked.Load(), n.asked.lost.Load() }
@@ -295,8 +298,8 @@ func (n *Names) adds() additions {
 	a := additions{
 		about: fmt.Sprintf("Requests enter by name: %s, asked for by %d resolvers, and %d of a hundred clients are behind one that keeps answers for %v.\n",
 			strings.Join(n.Hosts, ", "), len(n.asked.ordinary)+len(n.asked.stretch), max(0, n.o.Stretch), n.o.AtLeast),
-		providers: fmt.Sprintf("  alidns: {addr: %q, credentialsFile: alidns.ini, nameServers: [%q, %q], networks: {telecom: %s}}\n",
-			n.API.URL(), servers[0], servers[1], TelecomNetwork),
+		providers: fmt.Sprintf("  alidns: {addr: %q, credentialsFile: %q, nameServers: [%q, %q], networks: {telecom: %s}}\n",
+			n.API.URL(), n.keys(), servers[0], servers[1], TelecomNetwork),
 		networks: map[string][]string{},
 		files:    map[string]string{"alidns.ini": keyFile},
 		secrets:  []string{alidnstest.TestKeyID, alidnstest.TestSecret, "Signature="},

@@ -28,6 +28,7 @@ type resolver struct {
 	subnet  netip.Prefix    // sent with each query; none for the default line
 	minimum time.Duration   // 0: it keeps to the TTL
 	kept    []atomic.Uint32 // by name: the IPv4 address that it gives now, 0 none yet
+	since   []atomic.Int64  // by name: when it had asked for it, in Unix nanoseconds
 }
 
 // give is what the resolver answers its clients now; false: it has never had an answer.
@@ -54,12 +55,12 @@ const askers = 8
 // lostAfter is when a resolver takes a query for lost and asks the next authority.
 const lostAfter = 400 * time.Millisecond
 
-// newResolvers starts resolvers that have no answers yet: see ready. The telecom ones send a subnet each, of a network with a /16 or shorter.
+// newResolvers starts resolvers that have no answers yet: see newer. The telecom ones send a subnet each, of a network with a /16 or shorter.
 func newResolvers(names, servers []string, ordinary, stretching int, minimum time.Duration, telecom netip.Prefix) *resolvers {
 	ctx, end := context.WithCancel(context.Background())
 	rs := &resolvers{names: names, servers: servers, end: end}
 	for i := range ordinary + stretching {
-		r := &resolver{kept: make([]atomic.Uint32, len(names))}
+		r := &resolver{kept: make([]atomic.Uint32, len(names)), since: make([]atomic.Int64, len(names))}
 		if i%2 == 1 {
 			b := telecom.Addr().As4()
 			r.subnet = netip.PrefixFrom(netip.AddrFrom4([4]byte{b[0], b[1], byte(i), 0}), 24)
@@ -83,15 +84,15 @@ func (rs *resolvers) close() {
 	rs.done.Wait()
 }
 
-// ready waits until every resolver has an answer for every name.
-func (rs *resolvers) ready(ctx context.Context) error {
+// newer waits until every resolver has asked for every name after a moment.
+func (rs *resolvers) newer(ctx context.Context, t time.Time) error {
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		missing := 0
 		for _, r := range rs.all() {
 			for name := range rs.names {
-				if _, ok := r.give(name); !ok {
+				if r.since[name].Load() < t.UnixNano() {
 					missing++
 				}
 			}
@@ -101,7 +102,7 @@ func (rs *resolvers) ready(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%d resolvers have no answer yet: %w", missing, ctx.Err())
+			return fmt.Errorf("%d resolvers have no new answer yet: %w", missing, ctx.Err())
 		case <-tick.C:
 		}
 	}
@@ -163,6 +164,7 @@ func (rs *resolvers) run(ctx context.Context, part int) {
 
 // again asks anew for an answer that is over.
 func (rs *resolvers) again(a *asker, d *due) {
+	began := time.Now()
 	addr, ttl, err := a.ask(rs.names[d.name], d.r.subnet)
 	if err != nil {
 		rs.lost.Add(1)
@@ -174,6 +176,7 @@ func (rs *resolvers) again(a *asker, d *due) {
 	if d.r.kept[d.name].Swap(addr) == 0 { // somebody asked it a while ago
 		keep = time.Duration(rand.Int64N(int64(keep) + 1))
 	}
+	d.r.since[d.name].Store(began.UnixNano())
 	d.at = time.Now().Add(keep)
 }
 

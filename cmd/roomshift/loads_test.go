@@ -85,7 +85,7 @@ func sameWayBack(t *testing.T, at time.Duration, v *cutover.View, e cutover.Rung
 	t.Helper()
 	text := strings.Join(v.WayBack, "; ")
 	switch {
-	case e.BackAll >= cutover.Second && !strings.Contains(text, "all in 1m2s for 95 % of users of names") && !strings.Contains(text, "all in 1m1s for 95 % of users of names"):
+	case e.BackAll >= cutover.Second && !strings.Contains(text, "all in 1m3s for 95 % of users of names") && !strings.Contains(text, "all in 1m2s for 95 % of users of names"):
 		t.Errorf("%v: %s; the plan says %v and %v", at, text, e.BackFast.Duration(), e.BackAll.Duration())
 	case e.BackAll < cutover.Second && !strings.Contains(text, "in less than 1s"):
 		t.Errorf("%v: %s; the plan says %v", at, text, e.BackAll.Duration())

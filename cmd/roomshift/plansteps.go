@@ -100,11 +100,15 @@ func over(load float64, p *cutover.Plan) string {
 	return ""
 }
 
-// backIn is a span; one of a second or more depends on names being asked again.
+// backIn is a span, rounded up: it is a promise. One of a second or more depends on names being asked again.
 func backIn(t, names cutover.T) string {
 	switch {
 	case t <= 0:
 		return "–"
+	case t >= cutover.Second:
+		t = (t + cutover.Second - 1) / cutover.Second * cutover.Second
+	}
+	switch {
 	case names > cutover.Second:
 		return short(t) + "⁺"
 	}
