@@ -64,6 +64,10 @@ var mutants = []mutant{
 		old: "now >= l.until {", new: "now < 0 {",
 		run: "TestDryRunReadsOnceForManyRequests",
 	}, {
+		name: "a name settles whatever its authorities answer", file: "step.go",
+		old: "missing = e.unanswered(i, rung)", new: "_ = e.unanswered(i, rung)",
+		run: "TestUnobservedNamesAreAnswered",
+	}, {
 		name: "a takeover forgets that the run was going back", file: "begin.go",
 		old: "e.backing.planned = isPlanned(e.p.Causes)", new: "e.p.Phase = PhaseForward",
 		run: "TestTakenOverGoesOnGoingBack",

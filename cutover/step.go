@@ -29,6 +29,7 @@ type stepRun struct {
 	fails           []T    // failed writes of the last minute
 	text            string // why it failed, for the question
 
+	asked     askRun
 	lastWrite T // the read-back of the step's own last write
 	green     T // since when the bake is green; 0: it isn't
 	near      nearMiss
@@ -172,14 +173,17 @@ func (e *engine) settleRung(i int) {
 	if e.askForeign(i) {
 		return
 	}
-	if missing := e.unsettled(i, rung); missing == "" {
+	missing := e.unsettled(i, rung)
+	if missing == "" {
+		missing = e.unanswered(i, rung)
+	}
+	if missing == "" {
 		e.seenNow(true)
 		e.mark(i, e.p.Steps[i].Rung, StepBaking, "")
 		return
-	} else {
-		s.why = missing
-		e.at(e.board.NextSince(e.now, s.lastWrite))
 	}
+	s.why = missing
+	e.at(e.board.NextSince(e.now, s.lastWrite))
 	end := s.since + rung.Settle.Within
 	if e.now < end {
 		e.at(end)

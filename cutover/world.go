@@ -85,6 +85,13 @@ func nextOn(m Medium, h Held, value string) string {
 	return value
 }
 
+// Answerer is a Medium whose share is given by others than those who are written to: a name's authorities. Answers asks them once, within
+// ctx: nil if all that can be asked answer each seat's share, else what they answer instead. A seat that nothing observes isn't settled
+// before: its read-back says what they were told, and not that they do it.
+type Answerer interface {
+	Answers(ctx context.Context, want map[Seat]Share) error
+}
+
 // Filler is a Medium whose objects each carry a weight. Fill is pure: what the newer ones of one seat must hold so that it carries the
 // share as nearly as the scale can, the others as they are in held. Nil if that can't be nearer than it is.
 type Filler interface {

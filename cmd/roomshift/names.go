@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"roomshift/cutover"
@@ -28,7 +30,7 @@ func (r *realRooms) nameFindings(ctx context.Context) []finding {
 		return fs // said as a seat's already
 	}
 	for _, x := range n.all {
-		fs = append(fs, n.answered(ctx, x, held)...)
+		fs = append(fs, n.answered(ctx, x, held, toldWithin)...)
 	}
 	return fs
 }
@@ -90,11 +92,61 @@ func (r *realRooms) ttlFindings(ctx context.Context) []finding {
 	return fs
 }
 
-// toldWeights tells when weights were written.
+// toldWeights tells when weights were written, and can say what the authorities answer.
 type toldWeights struct {
 	*dns.Weights
-	wrote chan struct{}
+	names *alidnsNames
 }
+
+var _ cutover.Answerer = (*toldWeights)(nil)
+
+// Answers asks every authority of the seats' names on their lines, as far as these can be asked from here: nil if all answer what the
+// provider holds, which is what the seats are to carry.
+func (m *toldWeights) Answers(ctx context.Context, want map[cutover.Seat]cutover.Share) error {
+	held, err := m.Read(ctx, slices.SortedFunc(maps.Keys(want), cutover.CompareSeats))
+	if err != nil {
+		return err
+	}
+	var mu sync.Mutex
+	var wrong []string
+	var wait sync.WaitGroup
+	turn := make(chan struct{}, namesAtOnce)
+	for _, x := range m.names.all {
+		x.Lines = slices.DeleteFunc(slices.Clone(x.Lines), func(line string) bool { return want[cutover.Seat{Route: x.Route, At: line}] == nil })
+		if len(x.Lines) == 0 {
+			continue
+		}
+		wait.Go(func() {
+			turn <- struct{}{}
+			defer func() { <-turn }()
+			for _, f := range m.names.answered(ctx, x, held, settledWithin) {
+				if !f.OK {
+					mu.Lock()
+					wrong = append(wrong, f.Check+": "+f.Seen+"; wanted is "+f.Want)
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	wait.Wait()
+	if len(wrong) == 0 {
+		return nil
+	}
+	slices.Sort(wrong)
+	if n := len(wrong) - 1; n > 0 {
+		wrong[0] += fmt.Sprintf(" (and %d more)", n)
+	}
+	return errors.New(wrong[0])
+}
+
+// namesAtOnce is how many names' authorities are asked side by side.
+const namesAtOnce = 4
+
+// How near, of 1, an authority's answers tell a share: to people, and to a rung that waits for them, of which there may be hundreds.
+const (
+	toldWithin    = 0.02
+	settledWithin = 0.05
+)
 
 // Write is the medium's.
 func (m *toldWeights) Write(ctx context.Context, f cutover.Fence, changes []cutover.Change) []cutover.Outcome {
@@ -102,7 +154,7 @@ func (m *toldWeights) Write(ctx context.Context, f cutover.Fence, changes []cuto
 	for _, o := range outs {
 		if o.What == cutover.Done {
 			select {
-			case m.wrote <- struct{}{}:
+			case m.names.wrote <- struct{}{}:
 			default:
 			}
 		}
@@ -142,7 +194,7 @@ func (r *realRooms) tellAnswers(ctx context.Context, tell func(text string)) {
 			continue // whoever needs to know it reads it too
 		}
 		for _, x := range n.all {
-			for _, f := range n.answered(ctx, x, held) {
+			for _, f := range n.answered(ctx, x, held, toldWithin) {
 				if ctx.Err() != nil {
 					return
 				}
@@ -156,9 +208,9 @@ func (r *realRooms) tellAnswers(ctx context.Context, tell func(text string)) {
 	}
 }
 
-// answered asks every authority of a name on each line, for each type that the name has addresses of. What is said is what is set there, not
-// where users are.
-func (n *alidnsNames) answered(ctx context.Context, x dns.Name, held []cutover.Held) []finding {
+// answered asks every authority of a name on each line, for each type that the name has addresses of, to within so much. What is said is
+// what is set there, not where users are.
+func (n *alidnsNames) answered(ctx context.Context, x dns.Name, held []cutover.Held, within float64) []finding {
 	set, asker := cutover.SeatShares(held), n.asker
 	asker.Kinds = dns.Kinds(held, x.Route)
 	asker.Servers = n.servers
@@ -170,7 +222,7 @@ func (n *alidnsNames) answered(ctx context.Context, x dns.Name, held []cutover.H
 	}
 	most := 0.5
 	var fs []finding
-	for _, a := range asker.Ask(ctx, x.Name, askable(asker, x.Lines), dns.Queries(most, 0.02)) {
+	for _, a := range asker.Ask(ctx, x.Name, askable(asker, x.Lines), dns.Queries(most, within)) {
 		f := finding{Check: "answers of " + x.Name + " on " + a.Line + " by " + a.Server}
 		if len(asker.Kinds) > 1 {
 			f.Check += ", " + a.Kind
@@ -181,7 +233,7 @@ func (n *alidnsNames) answered(ctx context.Context, x dns.Name, held []cutover.H
 		for _, room := range asker.Rooms {
 			i, want := a.Shares[room.Room], float64(share[room.Room])/cutover.Whole
 			seen = append(seen, fmt.Sprintf("%s %.1f %% (%.1f–%.1f)", room.Room, 100*i.Seen, 100*i.Lo, 100*i.Hi))
-			f.OK = f.OK && want >= i.Lo-answersWithin && want <= i.Hi+answersWithin
+			f.OK = f.OK && want >= i.Lo-answersWithin && want <= i.Hi+answersWithin && (want > 0) == (i.Seen > 0)
 		}
 		f.Seen = fmt.Sprintf("%s of %d answers", strings.Join(seen, ", "), a.Answers)
 		if len(a.Strange) > 0 {

@@ -60,7 +60,7 @@ func (r *realRooms) wireNames() error {
 	n.weights = n.client.Weights(alidnsPlane, n.all, n.asker.Rooms)
 	ttls := n.client.TTLs(alidnsTTLPlane, n.all)
 	r.world.Planes = append(r.world.Planes,
-		n.client.Plane(&toldWeights{n.weights, n.wrote}, cutover.Split, alidnsPlane, place, n.weights.Seats(), shows),
+		n.client.Plane(&toldWeights{n.weights, n}, cutover.Split, alidnsPlane, place, n.weights.Seats(), shows),
 		n.client.Plane(ttls, cutover.TTL, alidnsTTLPlane, place, ttls.Seats(), shows))
 	return nil
 }

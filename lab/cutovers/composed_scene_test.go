@@ -24,11 +24,8 @@ type composed struct {
 	stretch float64 // the part of users behind resolvers that stretch TTLs
 }
 
-// perSecond is enough that 30 % are told within two points in half a minute, and that a rise of seven points stands out of four seconds.
-const perSecond = 240
-
-// beginComposed starts names on a lab whose home gateway sends so many of a hundred to the cloud.
-func beginComposed(t *testing.T, percent string) *composed {
+// beginComposed starts names on a lab whose home gateway sends so many of a hundred to the cloud, with so many requests in a second.
+func beginComposed(t *testing.T, percent string, perSecond float64) *composed {
 	t.Helper()
 	s := &composed{scene: begin(t), stretch: 0.09}
 	if err := s.lab.SetNumber(t.Context(), lab.Home, percent); err != nil {
@@ -235,6 +232,27 @@ func (s *composed) promised() time.Duration {
 		s.t.Fatal(err)
 	}
 	return d
+}
+
+// raisedLast fails if going back raised what home's gateway sends to the cloud before the names that lead there less were seen: the records
+// were written first, and a TTL was over. Else users would be in both ways' cloud at once: 37 of a hundred, from 30.
+func (s *composed) raisedLast(rs []cutover.Record, back int, ttl time.Duration) {
+	s.t.Helper()
+	undo, lowered := map[int]bool{}, time.Time{}
+	for i := back; i < len(rs); i++ {
+		switch r := &rs[i]; {
+		case undoes(r) && r.Intent.Changes[0].Plane == "alidns":
+			undo[r.Intent.Request] = true
+		case r.Done != nil && undo[r.Done.Request]:
+			lowered = s.wall(r)
+		case undoes(r) && strings.HasPrefix(r.Intent.Changes[0].Plane, "consul"):
+			if waited := s.wall(r).Sub(lowered); lowered.IsZero() || waited < ttl {
+				s.t.Errorf("the gateway was raised %v after the last record was written, the TTL is %v", waited, ttl)
+			}
+			return
+		}
+	}
+	s.t.Error("the gateway was never raised")
 }
 
 // inTime fails unless users were back within what was promised: all but five of a hundred, and those behind resolvers that stretch TTLs.

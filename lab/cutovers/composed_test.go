@@ -34,7 +34,7 @@ var rungs = []mix{{0, 0}, {0, 0.01}, {0, 0.05}, {0, 0.10}, {0.10, 0.22}, {0.30, 
 // is in the cloud, or crosses, than before the rung or after it; the run rests at its checkpoint; not one request fails; and back at the start
 // every record and key is what it was.
 func TestComposed(t *testing.T) {
-	s := beginComposed(t, "0")
+	s := beginComposed(t, "0", 200) // 30 % are told within two points in half a minute
 	book := s.book("3s", shortTTL+"  - checkpoint: ready\n"+canary+"  - checkpoint: gateways\n"+handover+"  - checkpoint: there\n")
 	plan := s.start("plan", "--rooms", s.file, book)
 	plan.exits(0)
@@ -115,7 +115,11 @@ func TestComposedComesBack(t *testing.T) {
 				t.Skip("short")
 			}
 			from, is := rungs[c.from], rungs[c.is]
-			s := beginComposed(t, fmt.Sprintf("%.0f", 100*from.gw))
+			rate := 60.0
+			if is.names > 0 {
+				rate = 150
+			}
+			s := beginComposed(t, fmt.Sprintf("%.0f", 100*from.gw), rate)
 			steps := shortTTL + canary + handover
 			if c.dry {
 				steps = strings.Replace(shortTTL, "4s", "3s", 1) + handover
@@ -156,6 +160,9 @@ func TestComposedComesBack(t *testing.T) {
 			back := find(rs, 0, turns(cutover.PhaseBack))
 			s.onlyFalls(s.wall(&rs[back]), is, from)
 			s.inTime(rs, back, is, from, promised)
+			if is.gw < from.gw {
+				s.raisedLast(rs, back, 3*time.Second)
+			}
 		})
 	}
 }

@@ -227,3 +227,24 @@ func TestALateWriteOfANameIsUndone(t *testing.T) {
 	}
 	s.isBack()
 }
+
+// TestANameSettlesWhenItIsAnswered: a name that nothing observes isn't settled while one of its authorities answers what it answered before:
+// the run says so and waits, and goes on once all answer what was set.
+func TestANameSettlesWhenItIsAnswered(t *testing.T) {
+	s := beginNames(t)
+	s.api.Stale(1, true)
+	p := s.start("run", "--rooms", s.file, s.book("1s", strings.Replace(follow, "[5%, 30%]}}", "[5%]}}", 1)))
+	p.await("answers of www.example.test on telecom by " + s.api.NameServers()[1] + ": set, not seen: home 100.0 %")
+	if strings.Contains(p.text(), `"names" baking`) {
+		t.Fatalf("bakes while an authority answers what it answered before:\n%s", p.text())
+	}
+	status := s.start("status")
+	status.exits(0)
+	status.says("by "+s.api.NameServers()[1]+": home 100.0 %", "wanted is what is set: home 95.0 %, cloud 5.0 %")
+	s.api.Stale(1, false)
+	p.exits(7)
+	p.says(`"names" baking`)
+	s.start("back", "--to", "start").exits(3)
+	s.isBack()
+	s.unharmed()
+}
