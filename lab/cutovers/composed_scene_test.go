@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -234,25 +235,75 @@ func (s *composed) promised() time.Duration {
 	return d
 }
 
-// raisedLast fails if going back raised what home's gateway sends to the cloud before the names that lead there less were seen: the records
-// were written first, and a TTL was over. Else users would be in both ways' cloud at once: 37 of a hundred, from 30.
-func (s *composed) raisedLast(rs []cutover.Record, back int, ttl time.Duration) {
-	s.t.Helper()
-	undo, lowered := map[int]bool{}, time.Time{}
-	for i := back; i < len(rs); i++ {
-		switch r := &rs[i]; {
-		case undoes(r) && r.Intent.Changes[0].Plane == "alidns":
-			undo[r.Intent.Request] = true
-		case r.Done != nil && undo[r.Done.Request]:
-			lowered = s.wall(r)
-		case undoes(r) && strings.HasPrefix(r.Intent.Changes[0].Plane, "consul"):
-			if waited := s.wall(r).Sub(lowered); lowered.IsZero() || waited < ttl {
-				s.t.Errorf("the gateway was raised %v after the last record was written, the TTL is %v", waited, ttl)
+// watched is what names answer and what home's gateway sends on, from moment to moment.
+type watched struct {
+	at time.Time
+	mix
+}
+
+// watch looks at both until it is told to stop.
+func (s *composed) watch() (stop func() []watched) {
+	end, done := make(chan struct{}), make(chan struct{})
+	var all []watched
+	go func() {
+		defer close(done)
+		for tick := time.NewTicker(20 * time.Millisecond); ; {
+			all = append(all, watched{time.Now(), mix{s.answered(), float64(s.lab.Obeyed(lab.Home)) / 100}})
+			select {
+			case <-end:
+				tick.Stop()
+				return
+			case <-tick.C:
 			}
+		}
+	}()
+	ended := sync.OnceFunc(func() {
+		close(end)
+		<-done
+	})
+	s.t.Cleanup(ended)
+	return func() []watched {
+		ended()
+		return all
+	}
+}
+
+// answered is the part of the names' answers that leads to the cloud, over all lines.
+func (s *composed) answered() float64 {
+	weights := map[bool]int{}
+	for _, r := range s.names.API.Records() {
+		if !r.Disabled {
+			weights[strings.HasPrefix(r.Value, "198.")] += r.Weight
+		}
+	}
+	return float64(weights[true]) / float64(max(1, weights[true]+weights[false]))
+}
+
+// neverBoth fails if at any moment users of the oldest answers that a resolver may still give, and those whom the gateway sends on, were
+// together more in the cloud than where it began: 37 of a hundred, from 30, if the gateway is raised before the names are seen.
+func (s *composed) neverBoth(all []watched, ttl time.Duration, is mix) {
+	s.t.Helper()
+	oldest := 0
+	for _, w := range all {
+		for all[oldest].at.Before(w.at.Add(-ttl)) {
+			oldest++
+		}
+		worst := w.mix
+		for _, before := range all[oldest:] {
+			if before.at.After(w.at) {
+				break
+			}
+			worst.names = max(worst.names, before.names)
+		}
+		if worst.served() > is.served()+0.005 {
+			s.t.Errorf("at %s answers that are kept lead %.1f %% to the cloud, and the gateway sends %.1f %% of the rest: %.1f %%, from %.1f",
+				w.at.Format("15:04:05.00"), 100*worst.names, 100*worst.gw, 100*worst.served(), 100*is.served())
 			return
 		}
 	}
-	s.t.Error("the gateway was never raised")
+	if len(all) < 10 {
+		s.t.Errorf("only %d moments were looked at", len(all))
+	}
 }
 
 // inTime fails unless users were back within what was promised: all but five of a hundred, and those behind resolvers that stretch TTLs.

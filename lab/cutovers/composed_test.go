@@ -148,6 +148,7 @@ func TestComposedComesBack(t *testing.T) {
 				s.sameWrites(dry, p)
 			}
 			promised := s.promised()
+			moments := s.watch()
 			s.do("errors cloud 60%")
 			p.await("back     to start because errors@cloud")
 			s.eventually("records and keys are what they were", func() bool {
@@ -160,9 +161,7 @@ func TestComposedComesBack(t *testing.T) {
 			back := find(rs, 0, turns(cutover.PhaseBack))
 			s.onlyFalls(s.wall(&rs[back]), is, from)
 			s.inTime(rs, back, is, from, promised)
-			if is.gw < from.gw {
-				s.raisedLast(rs, back, 3*time.Second)
-			}
+			s.neverBoth(moments(), 3*time.Second, is)
 		})
 	}
 }
