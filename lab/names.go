@@ -75,11 +75,9 @@ func Enough(share, within float64) int64 {
 // StartNames starts all of it on a running lab, as one more of its parts until it is closed, and returns when the load enters by name.
 func (l *Lab) StartNames(ctx context.Context, o NamesOptions) (*Names, error) {
 	n := newNames(l, o)
-	if err := n.start(ctx); err != nil {
-		n.Close()
+	if err := l.add(ctx, n); err != nil {
 		return nil, err
 	}
-	l.parts = append(l.parts, n)
 	n.takeLoad()
 	return n, nil
 }
@@ -296,8 +294,8 @@ steps:
 func (n *Names) adds() additions {
 	servers := n.API.NameServers()
 	a := additions{
-		about: fmt.Sprintf("Requests enter by name: %s, asked for by %d resolvers, and %d of a hundred clients are behind one that keeps answers for %v.\n",
-			strings.Join(n.Hosts, ", "), len(n.asked.ordinary)+len(n.asked.stretch), max(0, n.o.Stretch), n.o.AtLeast),
+		about: fmt.Sprintf("  %-8s requests enter by name, by what %d resolvers answer; %d of a hundred clients are behind one that keeps answers for %v\n",
+			strings.Join(n.o.Routes, " "), len(n.asked.ordinary)+len(n.asked.stretch), max(0, n.o.Stretch), n.o.AtLeast),
 		providers: fmt.Sprintf("  alidns: {addr: %q, credentialsFile: %q, nameServers: [%q, %q], networks: {telecom: %s}}\n",
 			n.API.URL(), n.keys(), servers[0], servers[1], TelecomNetwork),
 		networks: map[string][]string{},
