@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -19,20 +20,20 @@ import (
 	"roomshift/lab/server"
 )
 
-// UpstreamName is the upstream whose keys stand in home's Consul, and UpstreamRoute the route that it carries, as UpstreamYAML names it.
+// UpstreamName is the upstream whose keys stand in home's Consul, and UpstreamRoute the route that it carries, where UpstreamOptions says
+// no other.
 const (
 	UpstreamName  = "im-gw"
 	UpstreamRoute = "im"
 )
-
-// UpstreamYAML is what a rooms.yaml says of the upstream, for its routes. Its addresses are in the networks of UpstreamNetworks.
-const UpstreamYAML = "  im: {consul: {upstream: im-gw}, seats: [home]}   # upstream keys, which nginx obeys\n"
 
 // UpstreamNetworks are where the upstream's instances listen, by room.
 var UpstreamNetworks = map[string]string{Home: "127.0.1.0/24", Cloud: "127.0.2.0/24"}
 
 // UpstreamOptions says how many instances stand in each room at first, what stands at their keys, and how much is asked of them.
 type UpstreamOptions struct {
+	Name, Route string // "": UpstreamName, UpstreamRoute
+
 	Instances map[string]int           // by room; nil: three in each
 	Value     func(room string) string // of a key; nil: a weight by which three in a hundred go to the cloud, where as many stand
 	PerSecond float64                  // 0: 60
@@ -74,6 +75,7 @@ func newUpstream(l *Lab, o UpstreamOptions) *Upstream {
 	if o.PerSecond == 0 {
 		o.PerSecond = 60
 	}
+	o.Name, o.Route = cmp.Or(o.Name, UpstreamName), cmp.Or(o.Route, UpstreamRoute)
 	return &Upstream{l: l, o: o, instances: map[string]*webServer{}, made: map[string]int{}}
 }
 
@@ -98,7 +100,7 @@ func (u *Upstream) startAll(ctx context.Context) error {
 			}
 		}
 	}
-	dir, err := u.l.folder("nginx")
+	dir, err := u.l.folder(path.Join("nginx", u.o.Route))
 	if err != nil {
 		return err
 	}
@@ -111,7 +113,7 @@ func (u *Upstream) startAll(ctx context.Context) error {
 	}
 	u.index = index
 	u.done.Go(func() { u.watch(watching) })
-	u.done.Go(func() { countLog(u.log, "nginx: ", UpstreamNetworks, u.l.gateways[Home].requests, UpstreamRoute) })
+	u.done.Go(func() { countLog(u.log, "nginx: ", UpstreamNetworks, u.l.gateways[Home].requests, u.o.Route) })
 	u.load = newLoad(rooms, map[string]string{Home: u.nginx.Addr, Cloud: u.nginx.Addr}, u.o.PerSecond, 0, true)
 	u.load.reads.Store(true) // what is written is the gateways' load's
 	return nil
@@ -127,7 +129,7 @@ func (u *Upstream) Join(ctx context.Context, room, value string) (string, error)
 	if err := s.start(); err != nil {
 		return "", err
 	}
-	key := "upstreams/" + UpstreamName + "/" + s.addr
+	key := "upstreams/" + u.o.Name + "/" + s.addr
 	u.instances[key] = s
 	return key, u.SetKey(ctx, key, value)
 }
@@ -201,7 +203,7 @@ type upstreamPair struct {
 
 // list is the upstream's keys once they are newer than index.
 func (u *Upstream) list(ctx context.Context, index uint64) ([]upstreamPair, uint64, error) {
-	path := fmt.Sprintf("/v1/kv/upstreams/%s/?recurse&wait=10s&index=%d", UpstreamName, index)
+	path := fmt.Sprintf("/v1/kv/upstreams/%s/?recurse&wait=10s&index=%d", u.o.Name, index)
 	b, next, err := u.l.ask(ctx, http.MethodGet, Home, path, nil)
 	var none *notOK
 	switch {
@@ -278,19 +280,19 @@ func (u *Upstream) watch(ctx context.Context) {
 	}
 }
 
-func (u *Upstream) name() string { return UpstreamRoute }
+func (u *Upstream) name() string { return u.o.Route }
 
 // heal has nothing to end: no fault is the upstream's own.
 func (u *Upstream) heal(context.Context) error { return nil }
 
-func (u *Upstream) status(context.Context) string { return u.load.line(UpstreamRoute, "nginx") + "\n" }
+func (u *Upstream) status(context.Context) string { return u.load.line(u.o.Route, "nginx") + "\n" }
 
 func (u *Upstream) adds() additions {
 	return additions{
-		about:    fmt.Sprintf("  %-8s upstream keys in home's Consul, obeyed by nginx at %s\n", UpstreamRoute, u.nginx.Addr),
-		routes:   UpstreamYAML,
+		about:    fmt.Sprintf("  %-8s upstream keys in home's Consul, obeyed by nginx at %s\n", u.o.Route, u.nginx.Addr),
+		routes:   fmt.Sprintf("  %s: {consul: {upstream: %s}, seats: [home]}   # upstream keys, which nginx obeys\n", u.o.Route, u.o.Name),
 		networks: quoted(UpstreamNetworks),
-		rights:   consul.UpstreamPolicy(UpstreamName),
+		rights:   consul.UpstreamPolicy(u.o.Name),
 	}
 }
 
@@ -298,7 +300,7 @@ func (u *Upstream) adds() additions {
 func (u *Upstream) in(room string) []string {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	network := "upstreams/" + UpstreamName + "/" + strings.TrimSuffix(UpstreamNetworks[room], "0/24")
+	network := "upstreams/" + u.o.Name + "/" + strings.TrimSuffix(UpstreamNetworks[room], "0/24")
 	var keys []string
 	for n := 1; n <= u.made[room]; n++ {
 		for key := range u.instances {
@@ -335,7 +337,7 @@ func (u *Upstream) replace(ctx context.Context) (string, error) {
 func (u *Upstream) foreign(ctx context.Context, room string, weight int) (string, error) {
 	keys := u.in(room)
 	if len(keys) == 0 {
-		return "", fmt.Errorf("%s has no instance in %s", UpstreamRoute, room)
+		return "", fmt.Errorf("%s has no instance in %s", u.o.Route, room)
 	}
 	value := fmt.Sprintf(`{"weight":%d}`, weight)
 	return keys[0] + " holds " + value + "\n", u.SetKey(ctx, keys[0], value)
@@ -347,7 +349,7 @@ func (u *Upstream) away(room string, away bool) error {
 	var errs []error
 	for key, s := range u.instances {
 		switch {
-		case !strings.HasPrefix(key, "upstreams/"+UpstreamName+"/"+strings.TrimSuffix(UpstreamNetworks[room], "0/24")):
+		case !strings.HasPrefix(key, "upstreams/"+u.o.Name+"/"+strings.TrimSuffix(UpstreamNetworks[room], "0/24")):
 		case away:
 			s.close()
 		default:
@@ -386,5 +388,5 @@ func (u *Upstream) close() {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	_, _, _ = u.l.ask(ctx, http.MethodDelete, Home, "/v1/kv/upstreams/"+UpstreamName+"/?recurse", nil) // its Consul may be away by now
+	_, _, _ = u.l.ask(ctx, http.MethodDelete, Home, "/v1/kv/upstreams/"+u.o.Name+"/?recurse", nil) // its Consul may be away by now
 }
