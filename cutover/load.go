@@ -283,3 +283,18 @@ func (c *Composer) OverCapacity(set map[Seat]Share, rates map[Seat]float64, peak
 	}
 	return out
 }
+
+// overLines names the lines that a state would fill past all that they may carry, one line each; only those whose load rises over before's.
+func (c *Composer) overLines(set map[Seat]Share, rates map[Seat]float64, peak bool, before map[Seat]Share) []string {
+	if len(c.links) == 0 {
+		return nil
+	}
+	after, was := c.Loads(set, rates, peak), c.Loads(before, rates, peak)
+	var out []string
+	for _, l := range c.links {
+		if use := after.Line[l.name]; use > 1+1e-9 && use > was.Line[l.name]+1e-9 {
+			out = append(out, fmt.Sprintf("%s would be at %s of what it may carry", l.name, percent(int(use*Whole+0.5))))
+		}
+	}
+	return out
+}

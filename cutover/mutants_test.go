@@ -64,6 +64,10 @@ var mutants = []mutant{
 		old: "now >= l.until {", new: "now < 0 {",
 		run: "TestDryRunReadsOnceForManyRequests",
 	}, {
+		name: "what users get until names are asked again is judged by nobody", file: "rules.go",
+		old: "if len(over) == 0 && mid != nil {", new: "if false {",
+		run: "TestMidwayIsJudged",
+	}, {
 		name: "a name settles whatever its authorities answer", file: "step.go",
 		old: "missing = e.unanswered(i, rung)", new: "_ = e.unanswered(i, rung)",
 		run: "TestUnobservedNamesAreAnswered",

@@ -186,17 +186,47 @@ func (c *Composer) moves(m *moveCheck) []RuleBreak {
 	if m.evacuate {
 		return out
 	}
-	r := &c.p.Rules
-	if over := c.OverCapacity(m.after, m.rates, false, float64(r.Headroom)/Whole, m.before); len(over) > 0 {
-		out = append(out, RuleBreak{RuleHeadroom, strings.Join(over, "; ")})
-	}
-	if len(c.peaks) == 0 {
-		return out
-	}
-	if over := c.OverCapacity(m.after, m.rates, true, 1, m.before); len(over) > 0 {
-		out = append(out, RuleBreak{RulePeak, strings.Join(over, "; ")})
+	mid := c.midway(m)
+	for _, k := range []struct {
+		rule  string
+		peak  bool
+		limit float64
+	}{{RuleHeadroom, false, float64(c.p.Rules.Headroom) / Whole}, {RulePeak, true, 1}} {
+		if k.peak && len(c.peaks) == 0 {
+			continue
+		}
+		over := c.OverCapacity(m.after, m.rates, k.peak, k.limit, m.before)
+		if len(over) == 0 && mid != nil {
+			for _, text := range append(c.OverCapacity(mid, m.rates, k.peak, k.limit, m.before), c.overLines(mid, m.rates, k.peak, m.before)...) {
+				over = append(over, "until names are asked again "+text)
+			}
+		}
+		if len(over) > 0 {
+			out = append(out, RuleBreak{k.rule, strings.Join(over, "; ")})
+		}
 	}
 	return out
+}
+
+// midway is what users get between the two writes of a rung that moves names and what they lead into: what shows at once is there, and names
+// are answered as before. Nil where all of it shows alike.
+func (c *Composer) midway(m *moveCheck) map[Seat]Share {
+	late := map[string]bool{}
+	for i := range c.p.Routes {
+		late[c.p.Routes[i].Name] = slow(c.p.Routes[i].Shows)
+	}
+	mid, some := map[Seat]Share{}, [2]bool{}
+	for seat := range m.touched {
+		if late[seat.Route] {
+			mid[seat], some[0] = m.before[seat], true
+		} else {
+			some[1] = true
+		}
+	}
+	if !some[0] || !some[1] {
+		return nil
+	}
+	return overlay(m.after, mid)
 }
 
 // entryMove holds the rules of one entry's share in one room.
