@@ -2,11 +2,8 @@ package cutovers
 
 import (
 	"context"
-	"fmt"
 	"math"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -19,11 +16,10 @@ import (
 	"roomshift/lab"
 )
 
-// naming is a scene with a name at an emulated Alibaba Cloud DNS, on two lines.
+// naming is a scene with a name at the lab's Alibaba Cloud DNS, on two lines, that nothing observes.
 type naming struct {
 	*scene
 	api    *alidnstest.Server
-	keys   string // the file of the AccessKey
 	file   string // rooms.yaml
 	before []alidnstest.Record
 }
@@ -31,45 +27,27 @@ type naming struct {
 // lateBy is how long after its client gave up a held request of the API lands.
 const lateBy = 4 * time.Second
 
-var telecom = netip.MustParsePrefix("10.9.0.0/16")
-
 func beginNames(t *testing.T) *naming {
 	t.Helper()
 	s := &naming{scene: begin(t)}
-	var err error
-	if s.api, err = alidnstest.New(alidnstest.Options{Late: lateBy, Lines: map[string][]netip.Prefix{"telecom": {telecom}}}); err != nil {
+	names, err := s.lab.StartNames(t.Context(), lab.NamesOptions{Routes: []string{"www"}, Resolvers: 40, Late: lateBy})
+	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(s.api.Close)
-	s.api.AddZone("example.test")
-	for _, line := range []string{"default", "telecom"} {
-		s.api.Add(alidnstest.Record{Zone: "example.test", RR: "www", Type: "A", Line: line, Value: "203.0.113.10", Weight: 100, TTL: 4})
-		s.api.Add(alidnstest.Record{Zone: "example.test", RR: "www", Type: "A", Line: line, Value: "198.51.100.10", TTL: 4, Disabled: true})
-	}
-	s.before = s.api.Records()
-	s.secret = append(s.secret, alidnstest.TestKeyID, alidnstest.TestSecret, "Signature=")
-	s.keys = filepath.Join(t.TempDir(), "alidns.ini") // not where journals and outputs are looked through for secrets
-	key := "[default]\ntype = access_key\naccess_key_id = " + alidnstest.TestKeyID + "\naccess_key_secret = " + alidnstest.TestSecret + "\n"
-	if err := os.WriteFile(s.keys, []byte(key), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	s.file = s.rooms(s.withName("all"))
+	t.Cleanup(names.Close)
+	s.secret = append(s.secret, s.lab.Secrets()...) // the names' are the lab's only while they run
+	s.api, s.before = names.API, names.API.Records()
+	s.file = s.rooms(unobserved("all"))
 	return s
 }
 
-// withName adds the name to the lab's inventory. Only the gateway's requests are counted by room.
-func (s *naming) withName(lines string) func(string) string {
+// unobserved takes the name's observation from the lab's inventory: only the gateways' requests are counted by room.
+func unobserved(lines string) func(string) string {
 	return func(yaml string) string {
-		from := strings.Index(yaml, "observe:\n")
-		to := strings.Index(yaml, "routes:\n")
-		yaml = yaml[:from] + fmt.Sprintf("providers: {alidns: {addr: %q, credentialsFile: %q, nameServers: [%q, %q], networks: {telecom: %s}}}\n\n",
-			s.api.URL(), s.keys, s.api.NameServers()[0], s.api.NameServers()[1], telecom) + yaml[to:]
+		from, to := strings.Index(yaml, "observe:\n"), strings.Index(yaml, "providers:\n")
+		yaml = yaml[:from] + yaml[to:]
 		yaml = strings.Replace(yaml, "seats: [home, cloud]}", `seats: [home, cloud], observe: {prometheus: 'sum by (served_by) (rate(gw_requests_total{route="$route"}[$window]))', room: served_by}}`, 1)
-		yaml = strings.Replace(yaml, "\npairs:\n", "\n  www: {dns: {name: www.example.test, provider: alidns, lines: "+lines+"}}\n\npairs:\n", 1)
-		for room, net := range map[string]string{lab.Home: "203.0.113.0/26", lab.Cloud: "198.51.100.0/26"} {
-			yaml = strings.Replace(yaml, fmt.Sprintf("addresses: [%q]", s.lab.Gateway(room)), fmt.Sprintf("addresses: [%q, %s]", s.lab.Gateway(room), net), 1)
-		}
-		return yaml
+		return strings.Replace(yaml, "lines: all", "lines: "+lines, 1)
 	}
 }
 
@@ -92,11 +70,12 @@ func (s *naming) isBack() {
 // answered is the cloud's part, in percent, of what each authority answers on each line.
 func (s *naming) answered(n int) map[string]float64 {
 	s.t.Helper()
-	a := dns.Asker{Servers: s.api.NameServers(), Networks: map[string]netip.Prefix{"telecom": telecom}, Rooms: []dns.RoomNets{
-		{Room: lab.Home, Nets: []netip.Prefix{netip.MustParsePrefix("203.0.113.0/26")}},
-		{Room: lab.Cloud, Nets: []netip.Prefix{netip.MustParsePrefix("198.51.100.0/26")}}}}
+	a := dns.Asker{Servers: s.api.NameServers(), Networks: map[string]netip.Prefix{"telecom": lab.TelecomNetwork}}
+	for room, network := range lab.NameNetworks {
+		a.Rooms = append(a.Rooms, dns.RoomNets{Room: room, Nets: []netip.Prefix{netip.MustParsePrefix(network)}})
+	}
 	out := map[string]float64{}
-	for _, x := range a.Ask(context.Background(), "www.example.test", []string{"default", "telecom"}, n) {
+	for _, x := range a.Ask(context.Background(), "www.lab.test", []string{"default", "telecom"}, n) {
 		if x.Err != nil {
 			s.t.Fatal(x.Err)
 		}
@@ -120,8 +99,8 @@ func TestNamesGoAndComeBack(t *testing.T) {
 	s := beginNames(t)
 	book := s.book("1s", strings.Replace(follow, "30%]}}", "30%]}}\n    bake: 5s", 1)) // long enough that its authorities are asked
 	p := s.start("check", "--live", "--rooms", s.file, book)
-	p.exits(0)
-	p.says("www.example.test default telecom", "www.example.test on telecom by "+s.api.NameServers()[1]+" home 100.0 %")
+	p.saysAt(0, "www.lab.test default telecom")
+	p.saysAt(0, "www.lab.test on telecom by "+s.api.NameServers()[1]+" home 100.0 %")
 	s.start("plan", "--rooms", s.file, book).exits(0)
 	dry := s.start("run", "--dry-run", "--rooms", s.file, book)
 	dry.exits(7)
@@ -134,7 +113,7 @@ func TestNamesGoAndComeBack(t *testing.T) {
 	if a, b := dry.writes(), real.writes(); !slices.Equal(a, b) || len(a) == 0 {
 		t.Errorf("the dry run told\n%s\nthe run\n%s", strings.Join(a, "\n"), strings.Join(b, "\n"))
 	}
-	real.says("answers of www.example.test on telecom by " + s.api.NameServers()[1] + ": set, not seen: home ")
+	real.says("answers of www.lab.test on telecom by " + s.api.NameServers()[1] + ": set, not seen: home ")
 	s.answersAre(30)
 	for _, r := range s.api.Records() {
 		if r.TTL != 2 {
@@ -166,7 +145,7 @@ func TestNamesComeBackByThemselves(t *testing.T) {
 // TestALineThatIsNotCovered: a line that the provider holds and the route doesn't name is a problem before anything is moved.
 func TestALineThatIsNotCovered(t *testing.T) {
 	s := beginNames(t)
-	p := s.start("check", "--live", "--rooms", s.rooms(s.withName("[default]")), s.book("1s", follow))
+	p := s.start("check", "--live", "--rooms", s.rooms(unobserved("[default]")), s.book("1s", follow))
 	p.exits(1)
 	p.says("the provider also holds telecom", "lines: all")
 	if n := s.api.Writes(); n != 0 {
@@ -234,7 +213,7 @@ func TestANameSettlesWhenItIsAnswered(t *testing.T) {
 	s := beginNames(t)
 	s.api.Stale(1, true)
 	p := s.start("run", "--rooms", s.file, s.book("1s", strings.Replace(follow, "[5%, 30%]}}", "[5%]}}", 1)))
-	p.await("answers of www.example.test on telecom by " + s.api.NameServers()[1] + ": set, not seen: home 100.0 %")
+	p.await("answers of www.lab.test on telecom by " + s.api.NameServers()[1] + ": set, not seen: home 100.0 %")
 	if strings.Contains(p.text(), `"names" baking`) {
 		t.Fatalf("bakes while an authority answers what it answered before:\n%s", p.text())
 	}
