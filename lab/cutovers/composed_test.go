@@ -34,6 +34,9 @@ var rungs = []mix{{0, 0}, {0, 0.01}, {0, 0.05}, {0, 0.10}, {0.10, 0.22}, {0.30, 
 // is in the cloud, or crosses, than before the rung or after it; the run rests at its checkpoint; not one request fails; and back at the start
 // every record and key is what it was.
 func TestComposed(t *testing.T) {
+	if testing.Short() {
+		t.Skip("short")
+	}
 	s := beginComposed(t, "0", 200) // 30 % are told within two points in half a minute
 	book := s.book("3s", shortTTL+"  - checkpoint: ready\n"+canary+"  - checkpoint: gateways\n"+handover+"  - checkpoint: there\n")
 	plan := s.start("plan", "--rooms", s.file, book)
