@@ -5,12 +5,13 @@
 # make lab    two rooms of real servers on this machine, until Ctrl-C
 # make lint   gofmt, go vet, staticcheck, golangci-lint
 # make bench  every benchmark
+# make bench-writer  how long nobody takes writes while the write role moves, by engine, delay of the line, and way of moving
 
 GO ?= go
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.7.0
 GOLANGCI = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.5.0
 
-.PHONY: test race long model deps lab lint bench build
+.PHONY: test race long model deps lab lint bench bench-writer build
 
 build:
 	$(GO) build ./...
@@ -48,3 +49,6 @@ lint:
 
 bench:
 	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+bench-writer: deps
+	$(GO) test -run '^$$' -bench BenchmarkMove -benchtime 30x -timeout 60m ./dbsync

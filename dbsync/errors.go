@@ -29,6 +29,9 @@ const (
 	noTableRight = 1142
 	noRight      = 1227
 	readOnlyNow  = 1290
+	tooMany      = 1040
+	tooManyOfUs  = 1203
+	needsTLS     = 3159
 )
 
 // lacksRight tells whether a server refused because of what the account may do.
@@ -53,6 +56,10 @@ func say(err error) string {
 		return "the table roomshift.heartbeat isn't there: make it with `roomshift check --live --init`"
 	case badUser:
 		return "access denied (1045): look at the user and password in its DSN and, where the account asks for TLS, at caFile, certFile and keyFile of the master"
+	case tooMany, tooManyOfUs:
+		return fmt.Sprintf("it takes no more connections (%d): raise max_connections, or the account's own limit", number(err))
+	case needsTLS:
+		return "it takes nothing but TLS (3159): give the master's caFile, or ?tls=true in its DSN"
 	case noDBRight, noTableRight, noRight:
 		return fmt.Sprintf("the account lacks a right: %v (`roomshift check RUNBOOK --grants` lists what it needs)", err)
 	}

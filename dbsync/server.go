@@ -41,6 +41,8 @@ type Server struct {
 	why     atomic.Pointer[string]
 	v       atomic.Pointer[identity]
 	applied atomic.Pointer[string] // the position that it was seen to have last
+	newest  atomic.Uint64          // the newest connection of those that may have begun before the fence was seen to stand; 0: not known
+	passing atomic.Pointer[[]string]
 }
 
 // identity is what a server said of itself when its lock was taken.
@@ -179,7 +181,8 @@ func (s *Server) Take(ctx context.Context) error {
 	pings, stop := context.WithCancel(context.Background())
 	s.unpings = stop
 	go s.ping(pings, id)
-	return s.warm(ctx)
+	s.warm(ctx)
+	return nil
 }
 
 func (s *Server) take(ctx context.Context, conn *sql.Conn) (*identity, error) {
@@ -263,6 +266,7 @@ func (s *Server) drop(why string) {
 		return
 	}
 	s.session.Store(0)
+	s.newest.Store(0)
 	s.why.Store(&why)
 	s.unpings()
 	discard(s.conn)
@@ -301,18 +305,18 @@ func (s *Server) ping(ctx context.Context, id uint64) {
 	}
 }
 
-// warm opens the connections beside the session, and keeps them.
-func (s *Server) warm(ctx context.Context) error {
+// warm opens the connections beside the session, and keeps them, so that none has to be opened while nobody takes writes. One that the
+// server has no room for now is opened when it is needed: the lock is held all the same.
+func (s *Server) warm(ctx context.Context) {
 	var open []*sql.Conn
 	for range sideConns {
 		c, err := s.side.Conn(ctx)
 		if err != nil {
-			return s.fail(err)
+			break
 		}
 		open = append(open, c)
 	}
 	for _, c := range open {
 		_ = c.Close() // back to its pool
 	}
-	return nil
 }

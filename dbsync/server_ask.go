@@ -22,7 +22,6 @@ const (
 	notOurThread  = 1095
 	lockTimedOut  = 1205
 	noXARight     = 1401 // what MySQL says to XA RECOVER without XA_RECOVER_ADMIN
-	needsTLS      = 3159
 	needsPersist  = 3630
 	shuttingDown  = 1053
 	killedMariaDB = 1927
@@ -161,8 +160,8 @@ func digest(text string) string {
 	return hex.EncodeToString(sum[:16])
 }
 
-// has tells whether the account has a global right: those that it has it may always see.
-func (s *Server) has(ctx context.Context, right string) bool {
+// hasRight tells whether the account has a global right: those that it has it may always see.
+func (s *Server) hasRight(ctx context.Context, right string) bool {
 	tables, err := s.aside(ctx, s.o.Margin, "SELECT privilege_type AS p FROM information_schema.user_privileges")
 	return err == nil && slices.ContainsFunc(tables[0], func(r row) bool { return r["p"] == right })
 }

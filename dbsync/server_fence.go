@@ -86,15 +86,22 @@ func (s *Server) Fence(ctx context.Context) error {
 	v := ident.d.verbs
 	began := time.Now()
 	spy := s.spy(ctx, ident)
-	tables, err := s.set(ctx, "fence", 2*s.o.Fence+s.o.Margin, v.fenced, v.fence+"; "+v.bothText())
+	tables, err := s.set(ctx, "fence", 2*s.o.Fence+s.o.Margin, v.fenced, v.fence+"; "+newestQuery+"; "+v.bothText())
 	by, unseen := spy()
 	if isOneOf(err, lockTimedOut) {
+		if len(by) == 0 && unseen == nil { // it was too slow to be looked at meanwhile
+			by, unseen = s.blockers(ctx, ident)
+		}
 		return &BlockedError{Room: s.room, Waited: time.Since(began), By: by, Unseen: unseen, Err: ownWords(err)}
 	}
 	if err != nil {
 		return err
 	}
-	return s.both(tables, true)
+	if err := s.both(tables, true); err != nil {
+		return err
+	}
+	s.began(firstRow(tables, 0))
+	return nil
 }
 
 // both holds both variables against what was wanted.
@@ -259,6 +266,7 @@ func (s *Server) Open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.newest.Store(0)
 	pending := "(SELECT COUNT(*) FROM information_schema.processlist WHERE " + settingFence + ")"
 	// One statement looks and acts: what is pending by then isn't opened over. It sets what it is otherwise, which changes nothing.
 	query := "SET GLOBAL read_only = IF(" + pending + " = 0, 0, @@global.read_only); " + clientColumns + " WHERE " + settingFence + "; " + ident.d.verbs.bothText()

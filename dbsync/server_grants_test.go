@@ -101,7 +101,7 @@ func markVerb(ctx context.Context, s *Server) error {
 func killing(a server.Account) func(*testing.T, *Server) error {
 	return func(t *testing.T, s *Server) error {
 		do(t, guest(t, a, "home"), "DO 1")
-		return afterTake(func(ctx context.Context, s *Server) error { return s.Kill(ctx, nil) })(t, s)
+		return afterTake(func(ctx context.Context, s *Server) error { return s.Kill(ctx) })(t, s)
 	}
 }
 

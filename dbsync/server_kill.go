@@ -54,21 +54,44 @@ func oldestFirst(cs []Client) {
 	slices.SortStableFunc(cs, func(a, b Client) int { return cmp.Or(-cmp.Compare(a.Age, b.Age), cmp.Compare(a.ID, b.ID)) })
 }
 
+// clientsQuery asks for the connections that notOurs then sorts out: of all that are there those that began before the fence was seen
+// to stand, and those of accounts that pass it by.
+func (s *Server) clientsQuery(ident *identity) (string, []any) {
+	query, args := clientColumns+" WHERE user NOT IN (?, 'system user', 'event_scheduler', 'unauthenticated user')", []any{ident.account}
+	if newest := s.newest.Load(); newest > 0 {
+		query, args = query+" AND (id <= ?", append(args, newest)
+		for _, user := range s.passes() {
+			query, args = query+" OR user = ?", append(args, user)
+		}
+		query += " OR command LIKE 'Binlog Dump%')"
+	}
+	return query + " ORDER BY command LIKE 'Binlog Dump%' DESC LIMIT 1000", args
+}
+
+// passes is what Bypassing said last.
+func (s *Server) passes() []string {
+	if users := s.passing.Load(); users != nil {
+		return *users
+	}
+	return nil
+}
+
 // Clients are the connections that Kill would end.
 func (s *Server) Clients(ctx context.Context) ([]Client, error) {
 	ident, err := s.identified()
 	if err != nil {
 		return nil, err
 	}
-	var all []Client
-	err = s.bounded(ctx, s.o.Margin, func(ctx context.Context) error {
-		all, err = clients(ctx, s.side)
-		return err
-	})
-	return s.notOurs(ident, all), err
+	query, args := s.clientsQuery(ident)
+	tables, err := s.aside(ctx, s.o.Margin, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	return s.notOurs(ident, clientsOf(tables[0])), nil
 }
 
-// Bypassing is the accounts, as user, whose sessions a fence of this engine keeps in; our own isn't among them. An account that may not
+// Bypassing is the accounts, as user, whose sessions a fence of this engine keeps in; our own isn't among them, nor those whose right comes
+// by a role. An account that may not
 // read others' rights is a RefusedError.
 func (s *Server) Bypassing(ctx context.Context) ([]string, error) {
 	ident, err := s.identified()
@@ -95,39 +118,37 @@ func (s *Server) Bypassing(ctx context.Context) ([]string, error) {
 		}
 	}
 	slices.Sort(users)
-	return slices.Compact(users), nil
+	users = slices.Compact(users)
+	s.passing.Store(&users)
+	return users, nil
 }
 
-// Kill ends every connection of applications and people that was made before now, and of the users in first those made later, too: these
-// go first. It returns when they are gone; ctx bounds it (AliveError). Connections made later by anybody else can do no harm: the fence
-// stands, and a transaction of theirs begins behind it.
-func (s *Server) Kill(ctx context.Context, first []string) error {
+// Kill ends every connection of applications and people that began before the fence was seen to stand, by Fence or a Look on this
+// session, and every one of accounts that pass the fence by, as Bypassing said, these first. If no fence was seen, all that are there now. It
+// returns when they are gone; ctx bounds it (AliveError). Connections made later by anybody else can do no harm: a transaction of theirs
+// begins behind the fence.
+func (s *Server) Kill(ctx context.Context) error {
 	ident, err := s.identified()
 	if err != nil {
 		return err
 	}
-	var newest uint64
+	seen := s.newest.Load() != 0
+	var now uint64
 	var left []Client
 	pause := killLook
 	for {
-		var all []Client
-		err := s.bounded(ctx, s.o.Margin, func(ctx context.Context) error {
-			all, err = clients(ctx, s.side)
-			return err
-		})
+		all, err := s.Clients(ctx)
 		if err != nil {
 			return s.unless(ctx, left, err)
 		}
-		if newest == 0 {
-			for _, c := range all {
-				newest = max(newest, c.ID)
-			}
+		if !seen && now == 0 {
+			now = newestOf(all)
 		}
-		left = slices.DeleteFunc(s.notOurs(ident, all), func(c Client) bool { return c.ID > newest && !slices.Contains(first, c.User) })
+		left = slices.DeleteFunc(all, func(c Client) bool { return !seen && c.ID > now && !s.mayPass(c) })
 		if len(left) == 0 {
 			return nil
 		}
-		slices.SortStableFunc(left, func(a, b Client) int { return cmp.Compare(rank(a, first), rank(b, first)) })
+		slices.SortStableFunc(left, func(a, b Client) int { return cmp.Compare(s.rank(a), s.rank(b)) })
 		if err := s.killAll(ctx, ident, left); err != nil {
 			return s.unless(ctx, left, err)
 		}
@@ -139,6 +160,17 @@ func (s *Server) Kill(ctx context.Context, first []string) error {
 		pause = min(2*pause, longestKillLook)
 	}
 }
+
+func newestOf(cs []Client) uint64 {
+	newest := uint64(1)
+	for _, c := range cs {
+		newest = max(newest, c.ID)
+	}
+	return newest
+}
+
+// mayPass tells whether a fence keeps this client in.
+func (s *Server) mayPass(c Client) bool { return slices.Contains(s.passes(), c.User) }
 
 // The pauses between looks whether those that were killed are gone double between these.
 const (
@@ -154,8 +186,8 @@ func (s *Server) unless(ctx context.Context, left []Client, err error) error {
 	return err
 }
 
-func rank(c Client, first []string) int {
-	if slices.Contains(first, c.User) {
+func (s *Server) rank(c Client) int {
+	if s.mayPass(c) {
 		return 0
 	}
 	return 1
@@ -187,7 +219,7 @@ func (s *Server) killAll(ctx context.Context, ident *identity, cs []Client) erro
 		}
 		if err != nil {
 			right := ident.d.verbs.kill
-			if isOneOf(err, notOurThread) && !ident.version.mariadb && s.has(ctx, right) {
+			if isOneOf(err, notOurThread) && !ident.version.mariadb && s.hasRight(ctx, right) {
 				right = "SYSTEM_USER" // of an account that has it, too
 			}
 			return s.refused("kill its clients", err, right)

@@ -19,6 +19,7 @@ type State struct {
 	Super    bool     // super_read_only; on MariaDB as ReadOnly
 	Level    string   // read_only as the server says it: newer ones have more than two values
 	Pending  []Client // other connections whose fence, or open, is under way
+	Clients  []Client // whom Kill would end: see there; at most a thousand of them
 	XA       []string // branches that are prepared, as XA COMMIT names them
 	// Position is every transaction that is in its binlog: what a record and Wait take. It is the server's text, or made of that.
 	Position Position
@@ -139,8 +140,9 @@ func (s *Server) Look(ctx context.Context, a Against) (State, error) {
 	}
 	v := ident.d.verbs
 	at, args := v.at(a)
-	query := clientColumns + " WHERE " + settingFence + "; XA RECOVER" + v.xaForm + "; " + at + "; " + ident.d.status + "; " + markerQuery
-	session := s.Session()
+	who, whom := s.clientsQuery(ident)
+	query := clientColumns + " WHERE " + settingFence + "; " + who + "; XA RECOVER" + v.xaForm + "; " + at + "; " + newestQuery + "; " + ident.d.status + "; " + markerQuery
+	session, args := s.Session(), append(whom, args...)
 	tables, err := s.ask(ctx, s.o.Margin+time.Second, query, append(args, s.pair)...)
 	if isOneOf(err, noTable, noDatabase) { // no marker can be there, and the rest is asked for again without it
 		tables, err = s.ask(ctx, s.o.Margin+time.Second, strings.TrimSuffix(query, "; "+markerQuery), args...)
@@ -160,27 +162,31 @@ func (s *Server) Look(ctx context.Context, a Against) (State, error) {
 
 // state reads the answers of Look, in its order.
 func (s *Server) state(ident *identity, session uint64, tables [][]row, a Against) (State, error) {
+	const at = 3 // the table of the variables
 	st := State{Session: session}
-	if len(tables) < 3+ident.d.verbs.statusTables || len(tables[2]) != 1 {
+	if len(tables) <= at+1+ident.d.verbs.statusTables || len(tables[at]) != 1 {
 		return st, s.fail(fmt.Errorf("a look had %d answers", len(tables)))
 	}
-	st.Pending = clientsOf(tables[0])
-	for _, r := range tables[1] {
+	st.Pending, st.Clients = clientsOf(tables[0]), s.notOurs(ident, clientsOf(tables[1]))
+	for _, r := range tables[2] {
 		st.XA = append(st.XA, xid(r))
 	}
 	var err error
-	if err = st.variables(ident.d, tables[2][0], a); err != nil {
+	if err = st.variables(ident.d, tables[at][0], a); err != nil {
 		return st, s.fail(err)
 	}
 	s.saw(st.Position)
-	n := 3 + ident.d.verbs.statusTables
+	if st.Fenced() {
+		s.began(firstRow(tables, at+1))
+	}
+	n := at + 2 + ident.d.verbs.statusTables
 	if r := firstRow(tables, n); r != nil {
 		st.Marker.Epoch, err = strconv.ParseUint(r["epoch"], 10, 64)
 		if st.Marker.Epoch > 0 {
 			st.Marker.Writer = r["room"]
 		}
 	}
-	c, wrong := onlySource(s.room, ident.d.channels(tables[3:n]))
+	c, wrong := onlySource(s.room, ident.d.channels(tables[at+2:n]))
 	if wrong != nil {
 		st.Threads = wrong.Error()
 		return st, err
@@ -201,6 +207,16 @@ func (st *State) variables(d *dialect, r row, a Against) error {
 	}
 	st.Position, st.Missing, st.Extra, err = d.verbs.compare(r, a)
 	return err
+}
+
+// newestQuery is the newest connection, and so the bound of those that began before a fence that stands now.
+const newestQuery = "SELECT MAX(id) AS newest FROM information_schema.processlist"
+
+// began notes that bound where none is known: what comes later comes behind the fence.
+func (s *Server) began(r row) {
+	if newest, err := strconv.ParseUint(r["newest"], 10, 64); err == nil {
+		s.newest.CompareAndSwap(0, newest)
+	}
 }
 
 // saw notes where the server was, for Wait.

@@ -55,73 +55,103 @@ const mariadbAt = "SELECT " + readOnlyText + " AS ro, " + readOnlyText + " AS su
 
 // mariadbCompare works sets out here: MariaDB can't.
 func mariadbCompare(r row, a Against) (p Position, missing, extra string, err error) {
-	own, err := parseState(r["state"])
-	applied, err2 := parseState(r["applied"])
-	other, err3 := parseState(string(a.Other))
-	allowed, err4 := parseState(string(a.Allowed))
-	if err := cmp.Or(err, err2, err3, err4); err != nil {
+	own, err := has(r["state"], r["applied"])
+	other, err2 := readPosition(a.Other)
+	allowed, err3 := readPosition(a.Allowed)
+	if err := cmp.Or(err, err2, err3); err != nil {
 		return "", "", "", err
 	}
-	full := with(own, applied, other)
-	for s, n := range applied {
-		own[s] = max(own[s], n)
-	}
-	p = positionOf(own)
-	if a.Other == "" {
+	if p = own.position(); a.Other == "" {
 		return p, "", "", nil
 	}
-	missing = strings.Join(ahead(other, full), ", ")
-	for s, n := range allowed {
-		other[s] = max(other[s], n)
-	}
-	return p, missing, strings.Join(ahead(own, other), ", "), nil
+	return p, strings.Join(other.minus(own), ", "), strings.Join(own.minus(other, allowed), ", "), nil
 }
 
-// with is what a server has: its binlog's state and, of the streams of another server that aren't in that at all, how far it has applied
-// their domain. One that was made from a backup knows no more of what was before.
-func with(state, applied, other map[stream]uint64) map[stream]uint64 {
-	domains := map[uint64]uint64{}
-	for s, n := range applied {
-		domains[s.domain] = max(domains[s.domain], n)
-	}
-	full := maps.Clone(state)
-	for s, n := range other {
-		if _, known := state[s]; !known && domains[s.domain] >= n {
-			full[s] = n
+// transactions are what a MariaDB server has: the last number of every stream that is in its binlog and, of streams that aren't in it
+// at all, how far it has applied their domain. One that was made from a backup knows no more of what was before.
+type transactions struct {
+	logged  map[stream]uint64
+	applied map[stream]uint64
+}
+
+// has is what gtid_binlog_state and gtid_slave_pos say.
+func has(state, slavePos string) (transactions, error) {
+	logged, err := parseState(state)
+	applied, err2 := parseState(slavePos)
+	for s := range applied {
+		if _, known := logged[s]; known {
+			delete(applied, s)
 		}
 	}
-	return full
+	return transactions{logged, applied}, cmp.Or(err, err2)
 }
 
-// positionOf is a state as text, sorted.
-func positionOf(state map[stream]uint64) Position {
-	streams := make([]stream, 0, len(state))
-	for s := range state {
-		streams = append(streams, s)
+// position is it as text: the streams that are logged and, behind a semicolon, those that are applied only.
+func (t transactions) position() Position {
+	p := streams(t.logged)
+	if len(t.applied) > 0 {
+		p += ";" + streams(t.applied)
 	}
-	slices.SortFunc(streams, func(a, b stream) int {
+	return Position(p)
+}
+
+func readPosition(p Position) (transactions, error) {
+	logged, applied, _ := strings.Cut(string(p), ";")
+	return has(logged, applied)
+}
+
+// minus is what these are that none of the others has, as "1-2-14..17".
+func (t transactions) minus(others ...transactions) []string {
+	there := map[stream]uint64{}
+	for _, all := range []map[stream]uint64{t.logged, t.applied} {
+		for s := range all {
+			for _, o := range others {
+				there[s] = max(there[s], o.upTo(s))
+			}
+		}
+	}
+	return append(ahead(t.logged, there), ahead(t.applied, there)...)
+}
+
+// upTo is how far a stream is there.
+func (t transactions) upTo(s stream) uint64 {
+	if n, known := t.logged[s]; known {
+		return n
+	}
+	var n uint64
+	for at, applied := range t.applied {
+		if at.domain == s.domain {
+			n = max(n, applied)
+		}
+	}
+	return n
+}
+
+// streams is a state as text, sorted.
+func streams(state map[stream]uint64) string {
+	all := slices.SortedFunc(maps.Keys(state), func(a, b stream) int {
 		return cmp.Or(cmp.Compare(a.domain, b.domain), cmp.Compare(a.server, b.server))
 	})
-	parts := make([]string, len(streams))
-	for i, s := range streams {
+	parts := make([]string, len(all))
+	for i, s := range all {
 		parts[i] = fmt.Sprintf("%d-%d-%d", s.domain, s.server, state[s])
 	}
-	return Position(strings.Join(parts, ","))
+	return strings.Join(parts, ",")
 }
 
 // stillToCome is the GTIDs to wait for, one a domain: the last of what a server with a position of its own hasn't. What it wrote itself
 // comes round the ring only, so that is waited for where nothing else lacks.
 func stillToCome(want, have Position, own string) string {
-	wanted, err := parseState(string(want))
-	had, err2 := parseState(string(have))
+	wanted, err := readPosition(want)
+	had, err2 := readPosition(have)
 	if err != nil || err2 != nil {
 		return ""
 	}
-	last := map[uint64]uint64{} // by domain
+	last := map[uint64]stream{} // by domain
 	lacks := func(ownToo bool) {
-		for s, n := range wanted {
-			if had[s] < n && (ownToo || fmt.Sprint(s.server) != own) {
-				last[s.domain] = max(last[s.domain], n)
+		for s, n := range wanted.logged {
+			if had.upTo(s) < n && (ownToo || fmt.Sprint(s.server) != own) && n >= wanted.logged[last[s.domain]] {
+				last[s.domain] = s
 			}
 		}
 	}
@@ -129,10 +159,8 @@ func stillToCome(want, have Position, own string) string {
 		lacks(true)
 	}
 	out := map[stream]uint64{}
-	for s, n := range wanted {
-		if last[s.domain] == n {
-			out[s] = n
-		}
+	for _, s := range last {
+		out[s] = wanted.logged[s]
 	}
-	return string(positionOf(out))
+	return streams(out)
 }

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-sql-driver/mysql"
+
 	"roomshift/cutover"
 	"roomshift/lab/server"
 )
@@ -88,9 +90,7 @@ func testPendingFenceDies(t *testing.T) {
 		t.Fatalf("%v, session %d; want it unknown, and the session gone", err, a["home"].Session())
 	}
 	if onMySQL() { // MariaDB has dropped it
-		if _, is := running(t, "home", "SET GLOBAL super_read_only=1"); !is {
-			t.Error("nothing is pending: this test shows nothing")
-		}
+		until(t, "it is pending, or this test would show nothing", func() bool { _, is := running(t, "home", "SET GLOBAL super_read_only=1"); return is })
 	}
 	b := newTool(t, ServerOptions{}, nil)
 	b.take(t, "home")
@@ -122,6 +122,7 @@ func testLostReplies(t *testing.T) {
 		if !errors.Is(err, cutover.ErrOutcomeUnknown) || a["home"].Session() != 0 {
 			t.Fatalf("%s: %v, session %d; want it unknown, and the session gone", verb.name, err, a["home"].Session())
 		}
+		until(t, "it is executed", func() bool { return count(t, "home", "SELECT @@global.read_only") == 1 == verb.fenced })
 		line.Reset()
 		line.Heal()
 		b.take(t, "home")
@@ -190,4 +191,33 @@ func testFrozenServer(t *testing.T) {
 	b.take(t, "home")
 	is := b.look(t, "home").Open()
 	stays(t, "home is as it was when its lock was obtained", func() bool { return b.look(t, "home").Open() == is })
+}
+
+// TestRefusedConnections: a server that doesn't take the account, or no plain connection, says so by number, and what is to be done is told.
+func TestRefusedConnections(t *testing.T) { onBoth(t, testRefusedConnections) }
+
+func testRefusedConnections(t *testing.T) {
+	heal(t)
+	p := labPair()
+	p.DSN[0] = strings.Replace(moverDSN("home", ""), mover+":", mover+":wrong", 1)
+	wrong, err := openLab(t, p).Server("home", ServerOptions{})
+	ok(t, err)
+	t.Cleanup(wrong.Close)
+	holds(t, wrong.Take(within(t, 10*time.Second)), "1045", "master in home")
+	if !onMySQL() {
+		return // the lab's has no certificate
+	}
+	admin, x := guest(t, server.Admin, "home"), newTool(t, ServerOptions{}, nil)["home"]
+	do(t, admin, "SET GLOBAL require_secure_transport=ON")
+	t.Cleanup(func() { do(t, admin, "SET GLOBAL require_secure_transport=OFF") })
+	holds(t, x.Take(within(t, 10*time.Second)), "3159", "TLS")
+}
+
+// TestSaidByNumber: what servers say to a connection by number is told with what is to be done.
+func TestSaidByNumber(t *testing.T) {
+	for n, want := range map[uint16]string{1040: "max_connections", 1203: "limit", 3159: "TLS", 1045: "user and password", 1146: "--init", 1227: "--grants"} {
+		if got := say(&mysql.MySQLError{Number: n, Message: "no"}); !strings.Contains(got, want) {
+			t.Errorf("%d is told as %q, want %q", n, got, want)
+		}
+	}
 }

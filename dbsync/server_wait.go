@@ -9,8 +9,8 @@ import (
 	"roomshift/cutover"
 )
 
-// MovingError: a server that is fenced, with its clients gone, isn't at rest. XA are branches that are prepared and may be committed;
-// Moved is what was written behind the fence, and By who is connected.
+// MovingError: a server that is fenced isn't at rest. XA are branches that are prepared and may be committed; To is beyond From where
+// something was written behind the fence; By are connections that Kill would end: each may hold a branch that it can still prepare.
 type MovingError struct {
 	Room  cutover.Room
 	XA    []string
@@ -47,7 +47,7 @@ func (s *Server) Settle(ctx context.Context) (Position, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := s.atRest(ctx, first, first.Position); err != nil {
+	if err := s.atRest(first, first.Position); err != nil {
 		return "", err
 	}
 	return first.Position, s.Still(ctx, first.Position)
@@ -59,18 +59,18 @@ func (s *Server) Still(ctx context.Context, p Position) error {
 	if err != nil {
 		return err
 	}
-	return s.atRest(ctx, st, p)
+	return s.atRest(st, p)
 }
 
-func (s *Server) atRest(ctx context.Context, st State, p Position) error {
-	if st.Fenced() && len(st.XA) == 0 && st.Position == p {
+func (s *Server) atRest(st State, p Position) error {
+	if st.Fenced() && len(st.XA) == 0 && len(st.Clients) == 0 && st.Position == p {
 		return nil
 	}
 	e := &MovingError{Room: s.room, XA: st.XA, From: p, To: st.Position}
 	if !st.Fenced() {
 		e.Fence = fmt.Sprintf("read_only is %s and super_read_only %v", st.Level, st.Super)
 	}
-	e.By, _ = s.Clients(ctx) // for people only
+	e.By = st.Clients
 	oldestFirst(e.By)
 	return e
 }

@@ -17,7 +17,7 @@ func testXA(t *testing.T) {
 	app := guest(t, server.App, "home")
 	do(t, app, "XA START 'pay','7',3", "INSERT INTO app.other (v) VALUES (1)", "XA END 'pay','7',3", "XA PREPARE 'pay','7',3")
 	ok(t, x["home"].Fence(t.Context()))
-	ok(t, x["home"].Kill(within(t, 10*time.Second), nil))
+	ok(t, x["home"].Kill(within(t, 10*time.Second)))
 	_, err := x["home"].Settle(t.Context())
 	var e *MovingError
 	if !errors.As(err, &e) || len(e.XA) != 1 {
@@ -30,6 +30,7 @@ func testXA(t *testing.T) {
 	ok(t, x["home"].Open(t.Context()))
 	run(t, "home", "XA ROLLBACK "+e.XA[0])
 	ok(t, x["home"].Fence(t.Context()))
+	ok(t, x["home"].Kill(within(t, 10*time.Second)))
 	_, err = x["home"].Settle(t.Context())
 	ok(t, err)
 }
@@ -56,21 +57,26 @@ func testXAPreparedBehindTheFence(t *testing.T) {
 	do(t, early, "XA START 'early'", "INSERT INTO app.other (v) VALUES (1)", "XA END 'early'")
 	do(t, late, "XA START 'late'", "INSERT INTO app.other (v) VALUES (1)", "XA END 'late'")
 	ok(t, x["home"].Fence(t.Context()))
-	p, err := x["home"].Settle(t.Context()) // nothing is seen of them
-	ok(t, err)
+	if st := x.look(t, "home"); len(st.XA) > 0 {
+		t.Errorf("%v: this test shows nothing", st.XA)
+	}
+	p := x.look(t, "home").Position // nothing is seen of them but that they are connected
+	_, err := x["home"].Settle(t.Context())
+	holds(t, err, "isn't at rest", "app@127.0.0.1")
 	do(t, early, "XA PREPARE 'early'")
 	err = x["home"].Still(t.Context(), p)
 	holds(t, err, "XA 'early'")
 	if _, err := x["home"].Settle(t.Context()); err == nil {
 		t.Error("it is at rest with a prepared branch")
 	}
-	ok(t, x["home"].Kill(within(t, 10*time.Second), nil))
+	ok(t, x["home"].Kill(within(t, 10*time.Second)))
 	if _, err := late.ExecContext(t.Context(), "XA PREPARE 'late'"); err == nil {
 		t.Error("a branch was prepared though its client was ended")
 	}
 	ok(t, x["home"].Open(t.Context()))
 	run(t, "home", "XA ROLLBACK 'early'")
 	ok(t, x["home"].Fence(t.Context()))
+	ok(t, x["home"].Kill(within(t, 10*time.Second)))
 	_, err = x["home"].Settle(t.Context())
 	ok(t, err)
 }
@@ -86,6 +92,7 @@ func testWait(t *testing.T) {
 		began := time.Now()
 		run(t, "home", "INSERT INTO app.other (v) VALUES (1)")
 		ok(t, x["home"].Fence(t.Context()))
+		ok(t, x["home"].Kill(within(t, 10*time.Second)))
 		p, err := x["home"].Settle(t.Context())
 		ok(t, err)
 		ok(t, x["cloud"].Complete(within(t, 20*time.Second), Against{Other: p}))
@@ -166,7 +173,7 @@ func testMark(t *testing.T) {
 		t.Errorf("marker %+v, want none", st.Marker)
 	}
 	for _, m := range []struct{ write, want Marker }{
-		{Marker{7, "cloud"}, Marker{7, "cloud"}}, {Marker{8, "home"}, Marker{8, "home"}}, {Marker{6, "cloud"}, Marker{8, "home"}}, {Marker{9, "home"}, Marker{9, "home"}},
+		{Marker{7, "cloud"}, Marker{7, "cloud"}}, {Marker{8, "home"}, Marker{8, "home"}}, {Marker{6, "cloud"}, Marker{8, "home"}}, {Marker{6, "home"}, Marker{8, "home"}}, {Marker{9, "home"}, Marker{9, "home"}},
 	} {
 		p, err := x["home"].Mark(t.Context(), m.write)
 		ok(t, err)

@@ -49,9 +49,9 @@ func check(c *cli.Context, io stdio) error {
 	}
 	if c.Bool("grants") {
 		if c.Bool("json") {
-			printJSON(io, map[string]any{"accounts": accounts(l.Rooms)})
+			printJSON(io, map[string]any{"accounts": accounts(l.Rooms, l.Book)})
 		} else {
-			grantsPage(io.out, l.Rooms)
+			grantsPage(io.out, l.Rooms, l.Book)
 		}
 		return nil
 	}

@@ -25,8 +25,8 @@ type account struct {
 	MySQL  []string `json:"mysql,omitempty"`
 }
 
-// accounts are those that the rooms need, in the order of the file.
-func accounts(rooms *runbooks.Rooms) []account {
+// accounts are those that the rooms need, in the order of the file, and for what the runbook does with pairs.
+func accounts(rooms *runbooks.Rooms, book *runbooks.Runbook) []account {
 	var out []account
 	for i := range rooms.Rooms {
 		room := &rooms.Rooms[i]
@@ -39,11 +39,27 @@ func accounts(rooms *runbooks.Rooms) []account {
 		out = append(out, a)
 	}
 	for i := range rooms.Pairs {
+		needs, mysql := dbsync.Grants, dbsync.GrantsMySQL
+		if slices.Contains(movedPairs(book), rooms.Pairs[i].Name) {
+			needs, mysql = slices.Concat(needs, dbsync.GrantsWriter), slices.Concat(mysql, dbsync.GrantsWriterMySQL)
+		}
 		for _, m := range rooms.Pairs[i].Masters {
-			out = append(out, account{Pair: rooms.Pairs[i].Name, Room: m.Room, Where: m.DSNEnv, Needs: statements(dbsync.Grants), MySQL: statements(dbsync.GrantsMySQL)})
+			out = append(out, account{Pair: rooms.Pairs[i].Name, Room: m.Room, Where: m.DSNEnv, Needs: statements(needs), MySQL: statements(mysql)})
 		}
 	}
 	return out
+}
+
+// movedPairs are the pairs whose write role a runbook moves, sorted.
+func movedPairs(book *runbooks.Runbook) []string {
+	var pairs []string
+	for i := range book.Steps {
+		if w := book.Steps[i].Writer; w != nil {
+			pairs = append(pairs, w.Pairs...)
+		}
+	}
+	slices.Sort(pairs)
+	return slices.Compact(pairs)
 }
 
 // policyLines is the policy of the token for a room's Consul: a lock, claims, and what is written there.
@@ -75,8 +91,8 @@ func statements(grants []string) []string {
 }
 
 // grantsPage prints every account for the people who make them: what can be copied is indented by four.
-func grantsPage(w io.Writer, rooms *runbooks.Rooms) {
-	all := accounts(rooms)
+func grantsPage(w io.Writer, rooms *runbooks.Rooms, book *runbooks.Runbook) {
+	all := accounts(rooms, book)
 	for _, a := range all {
 		if a.Consul == "" {
 			continue
@@ -103,12 +119,23 @@ func grantsPage(w io.Writer, rooms *runbooks.Rooms) {
 	if masters == 0 {
 		return
 	}
-	fmt.Fprintln(w, "on each of them, HOST being where roomshift runs; never SUPER, READ_ONLY ADMIN or CONNECTION_ADMIN:")
+	moved := movedPairs(book)
+	never := "never SUPER, READ_ONLY ADMIN or CONNECTION_ADMIN"
+	if len(moved) > 0 {
+		never += " but where the write role is moved"
+	}
+	fmt.Fprintln(w, "on each of them, HOST being where roomshift runs; "+never+":")
 	indented(w, []string{"CREATE USER " + grantUser + " IDENTIFIED BY '…';"})
 	fmt.Fprintln(w, "on MariaDB:")
 	indented(w, statements(dbsync.Grants))
 	fmt.Fprintln(w, "on MySQL:")
 	indented(w, statements(dbsync.GrantsMySQL))
+	if len(moved) > 0 {
+		fmt.Fprintf(w, "beside these on both masters of %s, whose write role is moved; on MariaDB (SUPER switches events off: leave it out where event_scheduler is off):\n", strings.Join(moved, ", "))
+		indented(w, statements(dbsync.GrantsWriter))
+		fmt.Fprintln(w, "on MySQL:")
+		indented(w, statements(dbsync.GrantsWriterMySQL))
+	}
 	fmt.Fprintln(w, "CREATE is for `roomshift check --live --init`, which makes this table; leave it out where you make it:")
 	var table []string
 	for _, s := range dbsync.HeartbeatTable {
