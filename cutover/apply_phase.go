@@ -123,6 +123,7 @@ func (p *Progress) beginBack(r *Record) error {
 		return refuse(r, "back to %q while going back to %q, which is earlier: going back doesn't turn forward", m.Target, p.Target)
 	}
 	p.Target, p.Exit, p.Asked = m.Target, ExitDone, nil
+	p.WritersBack = m.Writers
 	clear(p.Wanted) // what the target recorded is wanted, object by object
 	if p.Phase == PhaseResting || p.Phase == PhaseOver {
 		p.Verdict = VerdictMark{} // of a night that is over

@@ -131,6 +131,7 @@ func (p *Progress) dropAsked(step int, what string) {
 func (p *Progress) applyWriter(r *Record) error {
 	if m := r.Move; m != nil {
 		p.Moves[m.Pair] = *m
+		p.Changed = true
 		return nil
 	}
 	w := r.Writer

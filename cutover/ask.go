@@ -96,7 +96,15 @@ func (e *engine) approveText(i int) string {
 	if len(st.Rungs) == 0 {
 		return fmt.Sprintf("may step %q begin?", st.Name)
 	}
-	return fmt.Sprintf("may step %q begin? first: %s", st.Name, wantText(&st.Rungs[0], e.plan.To))
+	return fmt.Sprintf("may step %q begin? first: %s", st.Name, st.wants(0, e.plan.To))
+}
+
+// wants is what a rung of a step brings about.
+func (s *StepPlan) wants(rung int, room Room) string {
+	if s.Writer != nil {
+		return s.Writer.String()
+	}
+	return wantText(&s.Rungs[rung], room)
 }
 
 // wantText is "api×4 h5×4 45 %, gw@home 22 %": the share that room gets, or the TTL. What is brought to one value stands together,
@@ -159,7 +167,10 @@ func (e *engine) answered(i int, what, how, who string) {
 		e.nextRung(i, how+" by "+who)
 	default: // foreign, failed, rule: list and shape anew over what is there; a checkpoint looks once more
 		state := StepApplying
-		if len(e.plan.Steps[i].Rungs) == 0 {
+		switch {
+		case e.plan.Steps[i].Writer != nil:
+			state = StepMoving
+		case len(e.plan.Steps[i].Rungs) == 0:
 			state = StepWaiting
 		}
 		e.mark(i, rung, state, how+" by "+who)

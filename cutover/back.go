@@ -87,7 +87,10 @@ func (e *engine) goBack() {
 		b.made = true
 	}
 	e.backLasts()
-	if e.backSplits(target) || e.backValues(target) {
+	if e.settleWriters() && !e.judged.Fails {
+		return
+	}
+	if e.onTheWay(target) {
 		b.read, b.last = false, false
 		return
 	}
@@ -99,6 +102,15 @@ func (e *engine) goBack() {
 		return
 	}
 	e.verify(target)
+}
+
+// onTheWay takes shares, writers and values a turn further back, in order of effect. True as long as something isn't at its goal.
+func (e *engine) onTheWay(target *Target) bool {
+	first := e.p.WritersBack == writersFirst
+	if first && e.backWriters(target) && !e.judged.Fails {
+		return true
+	}
+	return e.backSplits(target) || !first && e.backWriters(target) || e.backValues(target)
 }
 
 // findBack lists what must come back: every seat and value with a touched object.

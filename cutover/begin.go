@@ -272,6 +272,7 @@ func (e *engine) begun() {
 	e.since, e.lastWrite = e.now, e.now
 	if !e.fresh {
 		e.freshFrom = e.now
+		e.takeWriters()
 	}
 	e.finishByFrom()
 	e.seenAt = e.now

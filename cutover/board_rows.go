@@ -38,6 +38,20 @@ func (b *Board) situatePair(p *pairBoard, v *Vantage, s *Situation) {
 	s.Out, s.In, s.RawOut, s.RawIn = p.eff[out], p.eff[in], p.raw[out], p.raw[in]
 }
 
+// Into is what the direction of a pair into a room is, as measured, whatever was muted or answered; Unjudged without one.
+func (b *Board) Into(pair string, room Room) Color {
+	for i := range b.pairs {
+		if p := &b.pairs[i]; p.plan.Name == pair {
+			for k := range p.plan.Rooms {
+				if p.plan.Rooms[k] == room {
+					return p.raw[k].Color
+				}
+			}
+		}
+	}
+	return Unjudged
+}
+
 // decideLinks asks the row of the line for every line. One that isn't between the run's rooms only holds.
 func (b *Board) decideLinks(v *Vantage, s Situation) Decision {
 	b.situateLines(v, &s)

@@ -102,7 +102,7 @@ func (e *engine) stop(c Command) {
 		x = e.p.Exit
 	case !e.ready && !e.p.Changed:
 		x = ExitNothing
-	case e.openCount() > 0:
+	case e.openCount() > 0 || e.writersOpen():
 		x = ExitUnknown
 	}
 	if e.p.Plan != nil {
@@ -245,7 +245,7 @@ func (e *engine) approve(c Command) {
 }
 
 func (e *engine) accept(c Command) {
-	q, ok := e.asked(c, "settle", "bake", "foreign", "failed", "rule", "check", "ask", keepQuestion)
+	q, ok := e.asked(c, "settle", "bake", "foreign", "failed", "rule", "check", "ask", "move", keepQuestion)
 	if !ok {
 		return
 	}

@@ -16,7 +16,7 @@ import (
 //     the real one but for versions
 //   - a seat is seen to carry what was remembered, once its medium would show it
 //   - a room that really carries nothing can't be harmed: its gates have nothing to measure
-//   - locks are taken in memory only; nothing else is changed
+//   - locks are taken, and write roles moved, in memory only; nothing else is changed
 //
 // Nothing in the engine asks for it. Samples are looked at one by one: a world that hands over pieces must not.
 func DryRun(w World) (World, *Dry) {
@@ -32,6 +32,7 @@ func DryRun(w World) (World, *Dry) {
 		locks[i] = Place{Name: l.Name, Lock: dryLock{}}
 	}
 	w.Locks = locks
+	w.Movers = newDryMovers(w.Writers)
 	w.Gauges, w.Clock = &dryGauges{Gauges: w.Gauges, run: d}, &dryClock{Clock: w.Clock, run: d}
 	return w, d
 }

@@ -54,6 +54,7 @@ type engine struct {
 	unread  map[int]error  // planes that it couldn't read yet
 
 	steps      []stepRun
+	movers     []*mover
 	backing    backRun
 	ending     endRun
 	judged     Judgement

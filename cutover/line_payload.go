@@ -88,6 +88,7 @@ func (e *lineWriter) phase(m *PhaseMark) {
 	e.strIf("target", m.Target)
 	e.causes(m.Causes)
 	e.num("exit", int64(m.Exit))
+	e.strIf("writers", m.Writers)
 	if t := m.Timing; t != nil {
 		e.open("timing")
 		e.num("age", int64(t.Age))
@@ -228,6 +229,7 @@ func (e *lineWriter) writers(r *Record) {
 		e.str("wish", m.Wish)
 		e.str("verb", m.Verb)
 		e.str("state", m.At)
+		e.strIf("why", m.Why)
 		return
 	}
 	w := r.Writer

@@ -28,6 +28,7 @@ const (
 	ruleScale     = "scale"     // a share that the consumer's scale can't express
 	ruleNotYet    = "not-yet"
 	ruleName      = "unknown-name"
+	ruleWriter    = "writer" // a move that can't be
 )
 
 // NewPlan makes a plan: pure, and the same for the same input. With problems the plan is as far as it came, for showing; it

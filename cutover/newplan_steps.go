@@ -33,6 +33,8 @@ func (b *planner) kind(st *runbooks.Step, out *StepPlan) {
 		b.shift(st, out)
 	case runbooks.StepTTL:
 		b.ttlStep(st, out)
+	case runbooks.StepWriter:
+		b.writerStep(st, out)
 	case runbooks.StepCheck:
 		b.check(st, out)
 	case runbooks.StepAsk:

@@ -35,6 +35,7 @@ func (e *engine) called(causes []Cause) {
 // frozen calls people while a run is frozen: at once when a cause joins, every 5 minutes for all of them, and at once when this
 // process took the run over as it was.
 func (e *engine) frozen() {
+	e.settleWriters()
 	var joined, bad []Cause
 	for i := range e.judged.Causes {
 		c := e.judged.Causes[i]

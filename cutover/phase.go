@@ -40,7 +40,7 @@ func (e *engine) turnBack(target string, causes []Cause) {
 		t.Age, t.Crossed = e.judged.Age, e.judged.Crossed
 	}
 	e.withdraw(false)
-	e.propose(Record{Kind: KindPhase, Phase: &PhaseMark{Phase: PhaseBack, Target: target, Causes: causes, Timing: &t}}, true)
+	e.propose(Record{Kind: KindPhase, Phase: &PhaseMark{Phase: PhaseBack, Target: target, Causes: causes, Timing: &t, Writers: e.writersBack(causes)}}, true)
 	e.inFlightUnknown()
 	e.newPhase()
 	e.asking, e.expired = map[string]T{}, map[string]bool{}

@@ -2,6 +2,7 @@ package cutover
 
 import (
 	"cmp"
+	"strings"
 
 	"roomshift/runbooks"
 )
@@ -172,13 +173,14 @@ type StepPlan struct {
 	Within    T                 `json:"within,omitempty"`
 	Approve   *AskPlan          `json:"approve,omitempty"`
 
-	Rungs      []RungPlan `json:"rungs,omitempty"` // shift and ttl (one rung)
-	Check      *CheckPlan `json:"check,omitempty"`
-	Ask        *AskPlan   `json:"ask,omitempty"`
-	Checkpoint string     `json:"checkpoint,omitempty"`
-	Guard      bool       `json:"guard,omitempty"`
-	Back       string     `json:"back,omitempty"`     // a back step: "start", "checkpoint" or "rung"
-	Defaults   []string   `json:"defaults,omitempty"` // names of fields that nobody wrote
+	Rungs      []RungPlan  `json:"rungs,omitempty"` // shift and ttl (one rung)
+	Writer     *WriterPlan `json:"writer,omitempty"`
+	Check      *CheckPlan  `json:"check,omitempty"`
+	Ask        *AskPlan    `json:"ask,omitempty"`
+	Checkpoint string      `json:"checkpoint,omitempty"`
+	Guard      bool        `json:"guard,omitempty"`
+	Back       string      `json:"back,omitempty"`     // a back step: "start", "checkpoint" or "rung"
+	Defaults   []string    `json:"defaults,omitempty"` // names of fields that nobody wrote
 }
 
 // RungPlan is one rung: what each seat is to carry, and what the plan expects of it. Settle and Bake follow the writing.
@@ -209,6 +211,19 @@ type AskPlan struct {
 	By     string `json:"by,omitempty"`
 	Within T      `json:"within"`
 	Else   string `json:"else"` // hold, back
+}
+
+// WriterPlan moves the write role of pairs to a room, one after the other.
+type WriterPlan struct {
+	To       Room     `json:"to"`
+	Pairs    []string `json:"pairs"`
+	NoWriter T        `json:"noWriter"` // for so long each may be without a writer
+	IfLost   string   `json:"ifLost"`   // ask or hold
+}
+
+// String is "writer of feed-db in cloud".
+func (w *WriterPlan) String() string {
+	return "writer of " + strings.Join(w.Pairs, ", ") + " in " + w.To
 }
 
 // CheckPlan is what must be true.

@@ -34,7 +34,9 @@ type Progress struct {
 	Claims     []string
 	Broken     []BrokeMark
 	Moves      map[string]MoveMark // the newest verb of each pair's writer move
-	FrozenFrom Phase               // what the run was doing when it froze, "" if it didn't
+	// WritersBack is how the going back in force treats the writers: first, stay, or "": after the traffic.
+	WritersBack string
+	FrozenFrom  Phase // what the run was doing when it froze, "" if it didn't
 	// Wanted is the share that each seat is kept at on the way forward: what its last rung wanted, or, before its first one, what
 	// the plan found. A seat isn't in it while a rung writes it, or after a person accepted somebody else's value there.
 	Wanted   map[Seat]Share

@@ -194,7 +194,8 @@ type MoveMark struct {
 	Pair string `json:"pair"`
 	Wish Room   `json:"wish"`
 	Verb string `json:"verb"`
-	At   string `json:"state"`
+	At   string `json:"state"` // begun, done, failed, unknown
+	Why  string `json:"why,omitempty"`
 }
 
 // WriterMark is a pair's record as its Consul answered it.
@@ -228,7 +229,9 @@ type PhaseMark struct {
 	Target string  `json:"target,omitempty"`
 	Causes []Cause `json:"causes,omitempty"`
 	Exit   Exit    `json:"exit"`
-	Timing *Timing `json:"timing,omitempty"` // back: crossed → decided; over: the whole of it
+	// Writers is how going back treats them: "first", "stay", or "": after the traffic.
+	Writers string  `json:"writers,omitempty"`
+	Timing  *Timing `json:"timing,omitempty"` // back: crossed → decided; over: the whole of it
 }
 
 // Timing is a run's reaction: the age of the data when it was decided, and the moments on engine time. 0: not reached.

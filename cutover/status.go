@@ -62,7 +62,7 @@ func (e *engine) stepView(i int) StepView {
 	st, sp, s := &e.plan.Steps[i], &e.p.Steps[i], &e.steps[i]
 	sv := StepView{Name: st.Name, Kind: string(st.Kind), State: sp.State, Rung: sp.Rung, Rungs: len(st.Rungs), Why: s.why}
 	if len(st.Rungs) > 0 && sp.Rung < len(st.Rungs) {
-		sv.Want = wantText(&st.Rungs[sp.Rung], e.plan.To)
+		sv.Want = st.wants(sp.Rung, e.plan.To)
 	}
 	if s.state != sp.State || s.since == 0 {
 		return sv
@@ -250,7 +250,7 @@ func (e *engine) next(v *View) string {
 func (e *engine) follows(i int) string {
 	st := &e.plan.Steps[i]
 	if k := e.p.Steps[i].Rung + 1; k < len(st.Rungs) {
-		return fmt.Sprintf("rung %d of %d: %s", k+1, len(st.Rungs), wantText(&st.Rungs[k], e.plan.To))
+		return fmt.Sprintf("rung %d of %d: %s", k+1, len(st.Rungs), st.wants(k, e.plan.To))
 	}
 	for k := i + 1; k < len(e.plan.Steps); k++ {
 		switch next := &e.plan.Steps[k]; {
@@ -258,7 +258,7 @@ func (e *engine) follows(i int) string {
 		case next.Checkpoint != "":
 			return fmt.Sprintf("checkpoint %q", next.Checkpoint)
 		case len(next.Rungs) > 0:
-			return fmt.Sprintf("step %q: %s", next.Name, wantText(&next.Rungs[0], e.plan.To))
+			return fmt.Sprintf("step %q: %s", next.Name, next.wants(0, e.plan.To))
 		default:
 			return fmt.Sprintf("step %q", next.Name)
 		}

@@ -31,7 +31,7 @@ func (e *engine) loadViews(v *View) {
 	if i, k := e.rungToCome(); i >= 0 {
 		after = overlay(e.set, e.plan.Steps[i].Rungs[k].Want)
 		all := e.comp.Compose(after, rates)
-		v.Then = &ThenView{Step: i, Rung: k, Want: wantText(&e.plan.Steps[i].Rungs[k], e.plan.To), Share: all.All[e.plan.To], Crossing: all.Crossing}
+		v.Then = &ThenView{Step: i, Rung: k, Want: e.plan.Steps[i].wants(k, e.plan.To), Share: all.All[e.plan.To], Crossing: all.Crossing}
 	}
 	now, then := e.comp.Loads(e.set, rates, false), e.comp.Loads(after, rates, false)
 	var peak, thenPeak Loads

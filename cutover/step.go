@@ -84,7 +84,13 @@ func (e *engine) stepTurn(i int) {
 	case StepWaiting:
 		e.wait(i)
 	case StepApplying:
+		if e.writersMove() {
+			s.why = "waits for a writer that moves"
+			return
+		}
 		e.applyRung(i)
+	case StepMoving:
+		e.moveStep(i)
 	case StepSettling:
 		e.settleRung(i)
 	case StepBaking:
@@ -139,6 +145,8 @@ func (e *engine) wait(i int) {
 		e.turnBack(backTarget(e.p, st.Back), []Cause{{Gate: "runbook", Text: fmt.Sprintf("step %q goes back to %s, as planned", st.Name, st.Back)}})
 	case runbooks.StepShift, runbooks.StepTTL:
 		e.mark(i, sp.Rung, StepApplying, "")
+	case runbooks.StepWriter:
+		e.mark(i, sp.Rung, StepMoving, "")
 	default:
 		e.fail(fmt.Errorf("step %q is of kind %s, which this engine doesn't know", st.Name, st.Kind))
 	}

@@ -140,6 +140,7 @@ func (e *engine) makeVantage() Vantage {
 	for pair, m := range e.p.Writers {
 		v.Writers[pair] = m.Writer
 	}
+	v.MovedWriter = e.watched()
 	e.sinceTarget(&v, &c)
 	v.Muted, v.Answered = e.mutes(), e.answeredSet()
 	return v

@@ -31,7 +31,7 @@ func (e *engine) verify(target *Target) {
 		e.readEach(keepEvery)
 		return
 	}
-	left := e.leftAlone(target)
+	left := append(e.leftAlone(target), e.writersLeft(target)...)
 	if !b.last {
 		if b.unread == nil || e.now < end {
 			e.readLast()
@@ -62,7 +62,7 @@ func (e *engine) backOn(target *Target, to string) {
 	b := &e.backing
 	causes := append([]Cause{{Gate: "back", Text: fmt.Sprintf("at %s and %s is still past its limit", target.Name, e.plan.To)}}, e.judged.Causes...)
 	timing := b.timing
-	e.propose(Record{Kind: KindPhase, Phase: &PhaseMark{Phase: PhaseBack, Target: to, Causes: causes, Timing: &timing}}, true)
+	e.propose(Record{Kind: KindPhase, Phase: &PhaseMark{Phase: PhaseBack, Target: to, Causes: causes, Timing: &timing, Writers: e.p.WritersBack}}, true)
 	e.newPhase()
 	e.backing = backRun{timing: timing, overwrite: b.overwrite, seats: b.seats} // names are judged by all that they moved since it turned
 }

@@ -14,6 +14,7 @@ type World struct {
 	Gauges    Gauges
 	Journal   Journal
 	Writers   Writers
+	Movers    Movers // nil: no writer is moved
 	Prober    Prober
 	Operators Operators
 	Show      Show // nil: nobody looks

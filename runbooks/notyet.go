@@ -25,8 +25,12 @@ func NotYet(book *Runbook) []Problem {
 		s := &book.Steps[i]
 		where := "step " + quoted(s.Name)
 		switch s.Kind {
-		case StepWriter, StepSwitch, StepDrain, StepCall:
+		case StepSwitch, StepDrain, StepCall:
 			add(s.Pos, where, string(s.Kind))
+		case StepWriter:
+			if len(s.Writer.With) > 0 {
+				add(s.Writer.Pos, where, "with")
+			}
 		case StepCheck:
 			if s.Check.Writer != nil {
 				add(s.Check.Writer.Pos, where, "check: writer")
@@ -64,6 +68,11 @@ func NotYetReal(rooms *Rooms, book *Runbook) []Problem {
 		}
 		if rests[v.Name] && (!adapters[v.Medium] || v.Medium == MediumDNS && v.DNS != nil && !providers[v.DNS.Provider]) {
 			ps = append(ps, Problem{v.Pos, "route " + quoted(v.Name) + ": " + what + " can't be read or written yet in real rooms", RuleNotYet, hint})
+		}
+	}
+	for i := range book.Steps {
+		if s := &book.Steps[i]; s.Kind == StepWriter {
+			ps = append(ps, Problem{s.Pos, "step " + quoted(s.Name) + ": a writer can't be moved yet in real rooms", RuleNotYet, hint})
 		}
 	}
 	for i := range rooms.Pairs {

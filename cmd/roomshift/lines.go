@@ -24,6 +24,7 @@ type lines struct {
 	sent  map[int]sentRequest
 
 	target string // of going back, once it does
+	moves  moveLines
 }
 
 type sentRequest struct {
@@ -32,7 +33,7 @@ type sentRequest struct {
 }
 
 func newLines(w io.Writer, run string) *lines {
-	return &lines{w: w, run: run, sent: map[int]sentRequest{}}
+	return &lines{w: w, run: run, sent: map[int]sentRequest{}, moves: moveLines{}}
 }
 
 // put writes one line.
@@ -64,6 +65,10 @@ func (l *lines) record(r *cutover.Record) {
 		l.outcome(r, at, put)
 	case r.Verdict != nil:
 		l.verdict(r.Verdict, at, put)
+	case r.Move != nil:
+		l.moves.verb(r.Move, at, put)
+	case r.Writer != nil:
+		l.moves.record(r.Writer, put)
 	case r.Phase != nil:
 		l.held = time.Time{}
 		l.phase(r.Phase, put)
@@ -302,10 +307,6 @@ func (l *lines) people(r *cutover.Record, put func(string, string, ...any)) {
 		put("answered", "%q %s%s", l.stepName(r.Answered.Step), r.Answered.How, by)
 	case r.Checkpoint != nil:
 		put("reached", "checkpoint %q", r.Checkpoint.Name)
-	case r.Move != nil:
-		put("writer", "%s to %s: %s %s", r.Move.Pair, orNone(r.Move.Wish), r.Move.Verb, r.Move.At)
-	case r.Writer != nil:
-		put("writer", "%s is in %s (%s, epoch %d)", r.Writer.Pair, orNone(r.Writer.Writer), r.Writer.Phase, r.Writer.Epoch)
 	case r.Adopted != nil:
 		put("adopted", "%s %q by %s: %s", r.Adopted.Object, r.Adopted.Value, r.Adopted.Who, r.Adopted.Why)
 	case r.Broke != nil:

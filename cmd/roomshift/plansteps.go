@@ -34,9 +34,9 @@ func planSteps(w io.Writer, p *cutover.Plan) {
 			name = ""
 		}
 		for k := range st.Rungs {
-			label := "    " + wants(p, &st.Rungs[k])
+			label := "    " + wants(p, st, k)
 			if name != "" {
-				label = name + "  " + wants(p, &st.Rungs[k])
+				label = name + "  " + wants(p, st, k)
 			}
 			if st.Rungs[k].Skip {
 				label += ", already there"
@@ -269,7 +269,11 @@ func loadOf(v float64) string {
 }
 
 // wants is "entry 10 %, gw@home 22 %": what is brought to one share together.
-func wants(p *cutover.Plan, r *cutover.RungPlan) string {
+func wants(p *cutover.Plan, st *cutover.StepPlan, rung int) string {
+	if st.Writer != nil {
+		return st.Writer.String()
+	}
+	r := &st.Rungs[rung]
 	var order []string
 	by := map[string][]cutover.Seat{}
 	for _, seat := range sortedSeatNames(r) {

@@ -167,7 +167,12 @@ func written(p *cutover.Progress, t *story) string {
 	}
 	text := ""
 	if len(writers) > 0 {
-		text = "no writer was moved: " + strings.Join(writers, ", ") + " · "
+		text = strings.Join(writers, ", ") + " · "
+		if len(p.Moves) == 0 {
+			text = "no writer was moved: " + text
+		} else {
+			text = "writers: " + text
+		}
 	}
 	x := &t.Written
 	if x.Requests == 0 {

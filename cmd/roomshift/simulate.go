@@ -152,11 +152,12 @@ func simEnd(c *cli.Context, io stdio, s *sim.Sim, out *sim.Outcome, show *simSho
 		never = append(never, f.String())
 	}
 	if c.Bool("json") {
-		printJSON(io, map[string]any{"run": out.Run, "exit": out.Exit, "means": exitMeans[out.Exit], "why": out.Why, "shares": shares,
+		printJSON(io, map[string]any{"run": out.Run, "exit": out.Exit, "means": exitMeans[out.Exit], "why": out.Why, "shares": shares, "writers": out.Writers,
 			"notFired": never, "processes": out.Runners, "records": len(out.Records), "took": s.Now().Duration().String(), "timing": out.Timing})
 		return said(out.Exit)
 	}
 	simShares(io.out, s.Shares())
+	simWriters(io.out, out)
 	for _, f := range never {
 		fmt.Fprintf(io.err, "this fault never struck: %s\n", f)
 	}
@@ -214,6 +215,16 @@ func simShares(w io.Writer, shares map[cutover.Seat]cutover.Share) {
 		for _, seat := range of {
 			fmt.Fprintf(w, "%-26s %s\n", seat, shareLine(shares[seat]))
 		}
+	}
+}
+
+// simWriters prints which rooms take a pair's writes in truth, if the run moved any.
+func simWriters(w io.Writer, out *sim.Outcome) {
+	if len(out.Progress.Moves) == 0 {
+		return
+	}
+	for _, pair := range sortedNames(out.Writers) {
+		fmt.Fprintf(w, "%-26s writer %s\n", pair, orNone(strings.Join(out.Writers[pair], " and ")))
 	}
 }
 

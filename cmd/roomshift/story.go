@@ -177,7 +177,7 @@ func (s *story) step(m *cutover.StepMark) {
 		if _, ok := s.open[key]; !ok {
 			rung := &st.Rungs[m.Rung]
 			s.open[key] = len(s.Rungs)
-			s.Rungs = append(s.Rungs, rungTold{Step: st.Name, Rung: m.Rung, Want: wants(s.plan, rung), Begun: s.at, Planned: rung.Takes(), Wanted: -1, Seen: -1})
+			s.Rungs = append(s.Rungs, rungTold{Step: st.Name, Rung: m.Rung, Want: wants(s.plan, st, m.Rung), Begun: s.at, Planned: rung.Takes(), Wanted: -1, Seen: -1})
 		}
 	case m.State == cutover.StepBaking:
 		if i, ok := s.open[[2]int{m.Step, m.Rung}]; ok && s.seen != nil && !s.seenAt.Before(s.Rungs[i].Begun) && len(st.Rungs[m.Rung].Want) > 0 {

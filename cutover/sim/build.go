@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"roomshift/cutover"
+	"roomshift/cutover/writer"
 	"roomshift/runbooks"
 )
 
@@ -47,6 +48,12 @@ type pair struct {
 	writer int
 	dts    bool
 	lag    [2]cutover.T // into rooms[0], rooms[1]
+
+	masters [2]master
+	text    *writer.Record // nil: nobody has moved it yet
+	index   uint64
+	record  cutover.Room // whose Consul has it, "" the control room's
+	holder  *moving
 }
 
 // media are the media that hold a split, in the order of their planes, with their traits.
@@ -81,7 +88,7 @@ func (s *Sim) build() error {
 	s.buildPlaces()
 	lag := cutover.T(s.o.Lag)
 	for _, p := range rooms.Pairs {
-		q := &pair{name: p.Name, dts: len(p.DTS) > 0}
+		q := &pair{name: p.Name, dts: len(p.DTS) > 0, record: p.Record}
 		for i, m := range p.Masters {
 			q.rooms[i] = max(0, s.roomIndex(m.Room))
 			if q.lag[i] = lag; lag == 0 {
@@ -95,6 +102,14 @@ func (s *Sim) build() error {
 	}
 	if err := s.moveWriters(); err != nil {
 		return err
+	}
+	for _, p := range s.pairs {
+		for side := range p.masters {
+			p.masters[side].readOnly = true
+			if p.rooms[side] == p.writer {
+				p.masters[side].open(0)
+			}
+		}
 	}
 	return s.prepare()
 }

@@ -22,6 +22,7 @@ type Outcome struct {
 	Progress *cutover.Progress
 	Timing   cutover.Timing
 	Truth    map[cutover.Seat]cutover.Share // what the seats hold in truth at the end
+	Writers  map[string][]cutover.Room      // the rooms whose masters take a pair's writes then
 	Timeline []Happened
 	NotFired []Fault
 	Writes   []Landing
@@ -226,6 +227,10 @@ func (s *Sim) finish(ctx context.Context, out *Outcome) (*Outcome, error) {
 		if out.Progress, err = cutover.Fold(rs); err != nil {
 			return nil, fmt.Errorf("read the journal: %w", err)
 		}
+	}
+	out.Writers = map[string][]cutover.Room{}
+	for _, p := range s.pairs {
+		out.Writers[p.name] = s.Writers(p.name)
 	}
 	out.Truth, out.Timeline, out.NotFired, out.Writes = s.Shares(), s.timeline, s.NotFired(), s.landings
 	out.Took = s.now.Duration()

@@ -16,6 +16,7 @@ package sim
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"roomshift/cutover"
@@ -107,6 +108,9 @@ type Sim struct {
 	txns     int               // transactions that landed so far
 	sent     []Sent
 	landings []Landing
+	sessions int        // of moves of write roles, and their records' indexes
+	history  []Recorded // of write roles
+	verbs    []Verb
 	timeline []Happened
 }
 
@@ -226,6 +230,47 @@ func (s *Sim) Seen(seat cutover.Seat) map[cutover.Room]float64 {
 
 // Writes is every write that changed something, in order.
 func (s *Sim) Writes() []Landing { return s.landings }
+
+// Records is every record of a write role that was written, in order.
+func (s *Sim) Records() []Recorded { return s.history }
+
+// Verbs is every request of a move, in the order in which they were sent.
+func (s *Sim) Verbs() []Verb { return s.verbs }
+
+// Writers is the rooms whose master of a pair takes writes now.
+func (s *Sim) Writers(name string) []cutover.Room {
+	var out []cutover.Room
+	for side, m := range s.pair(name).masters {
+		if !m.readOnly {
+			out = append(out, s.rooms[s.pair(name).rooms[side]])
+		}
+	}
+	return out
+}
+
+// TakesWrites is how long a pair's two masters took writes together, and neither did, from the start until now.
+func (s *Sim) TakesWrites(name string) (both, none cutover.T) {
+	p := s.pair(name)
+	if p == nil {
+		return 0, 0
+	}
+	edges := []cutover.T{0, s.now}
+	for side := range p.masters {
+		for _, span := range p.masters[side].spans {
+			edges = append(edges, min(span[0], s.now), min(span[1], s.now))
+		}
+	}
+	slices.Sort(edges)
+	for i := 1; i < len(edges); i++ {
+		switch at := edges[i-1]; p.writersAt(at) {
+		case 0:
+			none += edges[i] - at
+		case 2:
+			both += edges[i] - at
+		}
+	}
+	return both, none
+}
 
 // Sent is every request that writes, in the order in which they were sent, whatever became of them.
 func (s *Sim) Sent() []Sent { return s.sent }

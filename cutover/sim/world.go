@@ -20,7 +20,7 @@ func (s *Sim) World() cutover.World {
 
 // World is the rooms as this process reaches them.
 func (r *Runner) World() cutover.World {
-	w := cutover.World{Clock: r, Gauges: &r.gauges, Journal: &runnerJournal{r.s.journal, r}, Writers: writers{r}, Prober: prober{r},
+	w := cutover.World{Clock: r, Gauges: &r.gauges, Journal: &runnerJournal{r.s.journal, r}, Writers: writers{r}, Movers: movers{r}, Prober: prober{r},
 		Operators: &operators{r}, Show: &shows{r}}
 	for _, p := range r.s.planes {
 		pl := p.Plane
@@ -81,12 +81,12 @@ func (w writers) Look(ctx context.Context, name string) (cutover.Seen, error) {
 			continue
 		}
 		seen := cutover.Seen{ReadOnly: map[cutover.Room]bool{}, Why: map[cutover.Room]string{}}
-		for _, room := range p.rooms {
+		for side, room := range p.rooms {
 			if s.down(s.rooms[room], "server") {
 				seen.Why[s.rooms[room]] = "no answer"
 				continue
 			}
-			seen.ReadOnly[s.rooms[room]] = room != p.writer
+			seen.ReadOnly[s.rooms[room]] = p.masters[side].readOnly
 		}
 		return seen, nil
 	}

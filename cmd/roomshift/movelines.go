@@ -1,0 +1,67 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"roomshift/cutover"
+	"roomshift/cutover/writer"
+)
+
+// moveLines tells the moves of write roles: one line for each request that was answered, and one when the record is STABLE again.
+type moveLines map[string]*movePair
+
+// movePair is a pair's move as it was told so far.
+type movePair struct {
+	sent   time.Time // the request under way
+	fenced time.Time // since when nobody takes writes, zero: somebody does
+	none   cutover.T // how long nobody did, in the move that was told last
+	writer string    // by its last STABLE record
+}
+
+func (m moveLines) pair(name string) *movePair {
+	if m[name] == nil {
+		m[name] = &movePair{}
+	}
+	return m[name]
+}
+
+// verb tells a request of a move.
+func (m moveLines) verb(v *cutover.MoveMark, at time.Time, put func(string, string, ...any)) {
+	p := m.pair(v.Pair)
+	if v.At == "begun" {
+		p.sent = at
+		if v.Verb == writer.Fence.String() && p.fenced.IsZero() {
+			p.fenced = at
+		}
+		return
+	}
+	took := ageOf(cutover.T(at.Sub(p.sent)))
+	if v.At == "done" && v.Verb == writer.Open.String() && !p.fenced.IsZero() {
+		p.none, p.fenced = cutover.T(at.Sub(p.fenced)), time.Time{}
+	}
+	switch v.At {
+	case "done":
+		put("writer", "%s → %s %s ok %s", v.Pair, orNone(v.Wish), v.Verb, took)
+	default:
+		put("writer", "%s → %s %s %s after %s: %s", v.Pair, orNone(v.Wish), v.Verb, v.At, took, v.Why)
+	}
+}
+
+// record tells where the writer is, once that is decided.
+func (m moveLines) record(r *cutover.WriterMark, put func(string, string, ...any)) {
+	p := m.pair(r.Pair)
+	if r.Phase != string(writer.Stable) {
+		return
+	}
+	what := "is"
+	if p.writer == r.Writer {
+		what = "stays"
+	}
+	text := fmt.Sprintf("%s %s in %s, epoch %d", r.Pair, what, r.Writer, r.Epoch)
+	if p.none > 0 {
+		text += ", " + ageOf(p.none) + " without a writer"
+	}
+	p.writer, p.none = r.Writer, 0
+	put("writer", "%s", text)
+}

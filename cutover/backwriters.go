@@ -1,0 +1,94 @@
+package cutover
+
+import (
+	"fmt"
+
+	"roomshift/cutover/writer"
+)
+
+// How going back treats the writers, as a turn's record says it; "": after the traffic.
+const (
+	writersFirst = "first" // the sick thing is the writer's
+	writersStay  = "stay"  // those that can't follow at once stay
+)
+
+// backWriters brings the writers back that this run moved, newest first, one after the other. A writer isn't undone by its change
+// turned round: back is a wish, and the pair's record decides. True as long as one isn't where it was.
+func (e *engine) backWriters(target *Target) bool {
+	for _, pair := range e.movedPairs() {
+		room := target.Writers[pair]
+		m := e.moverOf(pair)
+		if room == "" || m.known && !m.open && e.p.Writers[pair].Writer == room {
+			continue
+		}
+		if e.p.WritersBack == writersStay && !m.open && e.mayReturn(pair, room) != "" {
+			continue
+		}
+		switch e.drive(m, func(*writer.Record) Room { return room }, func() string { return e.mayReturn(pair, room) }) {
+		case moveGone:
+			m.holds, m.tried, m.retryAt = m.lost, 0, e.now+backoff(m.tries, 0)
+			m.tries++
+			e.at(m.retryAt)
+		case moveThere:
+			continue
+		}
+		return true
+	}
+	return false
+}
+
+// movedPairs are the pairs that a move of this run touched, in the order in which they go back.
+func (e *engine) movedPairs() []string {
+	var out []string
+	for i := len(e.plan.Steps) - 1; i >= 0; i-- {
+		w := e.plan.Steps[i].Writer
+		for k := 0; w != nil && k < len(w.Pairs); k++ {
+			pair := w.Pairs[len(w.Pairs)-1-k]
+			if _, ok := e.p.Moves[pair]; ok && !contains(out, pair) {
+				out = append(out, pair)
+			}
+		}
+	}
+	for _, pair := range sortedKeys(e.p.Moves) { // moved on an earlier night
+		if !contains(out, pair) {
+			out = append(out, pair)
+		}
+	}
+	return out
+}
+
+// mayReturn is what speaks against moving a writer back now: it follows only over a direction that is green.
+func (e *engine) mayReturn(pair string, room Room) string {
+	if c := e.board.Into(pair, room); c != Green && c != Unjudged {
+		return fmt.Sprintf("the writer of %s waits: replication into %s is %s", pair, room, c)
+	}
+	return ""
+}
+
+// writersLeft names the writers that aren't where the target had them.
+func (e *engine) writersLeft(target *Target) []Cause {
+	var out []Cause
+	for _, pair := range e.movedPairs() {
+		if room, at := target.Writers[pair], e.p.Writers[pair].Writer; room != "" && at != room {
+			out = append(out, Cause{Gate: "writer", Room: pair, Color: Amber, Seen: at, Limit: room,
+				Text: fmt.Sprintf("the writer of %s: it was in %s, and stays in %s", pair, room, at)})
+		}
+	}
+	return out
+}
+
+// writersBack is how the going back that begins now treats the writers: as the verdict that led to it says. What a person or the
+// runbook says takes the traffic first.
+func (e *engine) writersBack(causes []Cause) string {
+	switch {
+	case e.p.Phase == PhaseBack:
+		return e.p.WritersBack
+	case e.judged.Act != Back || len(causes) == 0 || causes[0].Gate == "person" || causes[0].Gate == "runbook":
+		return ""
+	case e.judged.TrafficOnly:
+		return writersStay
+	case e.judged.WritersFirst:
+		return writersFirst
+	}
+	return ""
+}

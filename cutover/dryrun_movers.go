@@ -1,0 +1,83 @@
+package cutover
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"roomshift/cutover/writer"
+)
+
+// dryMovers lets the write roles move in memory only: both masters are looked at once, and what would be done to them is remembered. The
+// lag between them isn't: waiting for it takes no time.
+type dryMovers struct {
+	look Writers
+
+	mu    sync.Mutex
+	pairs map[string]*dryPair
+}
+
+type dryPair struct {
+	rooms    [2]Room
+	readOnly [2]bool
+	record   *writer.Record
+	index    uint64
+}
+
+func newDryMovers(look Writers) *dryMovers {
+	return &dryMovers{look: look, pairs: map[string]*dryPair{}}
+}
+
+// Round is what a round would see, if what this run would have done had been done.
+func (m *dryMovers) Round(ctx context.Context, pair string, _ RoundFrom, _ writer.Fencer) MoveSeen {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	p := m.pairs[pair]
+	if p == nil {
+		seen, err := m.look.Look(ctx, pair)
+		if err == nil && len(seen.ReadOnly) != 2 {
+			err = errors.New("not both masters answer")
+		}
+		if err != nil {
+			return MoveSeen{Seen: writer.Seen{Away: true}, Err: err}
+		}
+		p = &dryPair{}
+		for i, room := range sortedKeys(seen.ReadOnly) {
+			p.rooms[i], p.readOnly[i] = room, seen.ReadOnly[room]
+		}
+		m.pairs[pair] = p
+	}
+	out := MoveSeen{Index: p.index, Session: "dry", Seen: writer.Seen{Lock: true, Proven: true}}
+	if p.record != nil {
+		r := *p.record
+		out.Record = &r
+	}
+	for i := range p.rooms {
+		out.Seen.Servers[i] = writer.Server{Room: p.rooms[i], ID: p.rooms[i], Locked: true, Fresh: true, ReadOnly: p.readOnly[i],
+			SuperReadOnly: p.readOnly[i], Still: p.readOnly[i], Pos: "dry", Beyond: writer.BeyondNone, Covers: writer.Yes, Receives: writer.Yes}
+	}
+	return out
+}
+
+// Do remembers an act.
+func (m *dryMovers) Do(_ context.Context, pair string, a writer.Act, _ uint64, _ writer.Budget) MoveReply {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	p := m.pairs[pair]
+	switch a.Do {
+	case writer.Write:
+		next := a.Next
+		p.record = &next
+		p.index++
+	case writer.Fence, writer.Open:
+		for i := range p.rooms {
+			if p.rooms[i] == a.Room {
+				p.readOnly[i] = a.Do == writer.Fence
+			}
+		}
+	}
+	return MoveReply{What: Done}
+}
+
+// Drop has nothing to let go of.
+func (m *dryMovers) Drop(string) {}

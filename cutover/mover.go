@@ -1,0 +1,379 @@
+package cutover
+
+import (
+	"context"
+	"fmt"
+
+	"roomshift/cutover/writer"
+)
+
+// mover is the move of one pair's write role as this process has it in hand. All of it can be lost: the pair's record decides, and
+// what isn't in it is looked for (WRITER §4).
+type mover struct {
+	pair   string
+	budget writer.Budget
+	fencer writer.Fencer
+	from   RoundFrom
+	seen   *MoveSeen // of the newest round, until something is decided by it
+	flying bool
+	gen    int // rises when what is under way no longer counts
+
+	known  bool // this process has seen the record and both sides agree
+	open   bool // the record may stand between its sides: FENCING was sent, by whomever, and no agreement was seen since
+	settle bool // taken over: it is brought to the nearer side before anything is wished
+	tried  int  // how often FENCING was sent in this attempt
+
+	phase   int   // the run's when FENCING was sent, by engine.phases: one that still wishes it isn't between sides
+	fences  T     // when the fence was sent first in this attempt, 0 not yet
+	begins  int64 // the record of an intended FENCING, 0 none: it must be durable first
+	retryAt T
+	tries   int
+	holds   string // why nothing happens, for people; "" it goes on
+	told    string // what people were told of it last
+	lost    string // why the attempt was given up
+}
+
+// moveState is how far a move has come.
+type moveState uint8
+
+const (
+	moveOn    moveState = iota // it goes on by itself
+	moveHolds                  // it waits: mover.holds says for what
+	moveGone                   // given up, the record is STABLE where it was: mover.lost says why
+	moveThere                  // the record is STABLE at the wish, seen behind both locks
+)
+
+// moverOf is a pair's mover.
+func (e *engine) moverOf(pair string) *mover {
+	for _, m := range e.movers {
+		if m.pair == pair {
+			return m
+		}
+	}
+	m := &mover{pair: pair, from: FromLock, budget: e.budgetOf(pair)}
+	e.movers = append(e.movers, m)
+	return m
+}
+
+// budgetOf divides the time that a pair may be without a writer, as its step says it.
+func (e *engine) budgetOf(pair string) writer.Budget {
+	none := noWriter
+	for i := range e.plan.Steps {
+		if w := e.plan.Steps[i].Writer; w != nil && contains(w.Pairs, pair) {
+			none = w.NoWriter
+		}
+	}
+	return budgetFor(none)
+}
+
+// drive takes a move as far as it goes now: look, decide, do, one after the other. wish is the room that is to be the writer, by the
+// record as it was read; may is asked before FENCING only, and says what speaks against it now.
+func (e *engine) drive(m *mover, wish func(*writer.Record) Room, may func() string) moveState {
+	switch {
+	case m.flying:
+		return moveOn
+	case e.now < m.retryAt:
+		e.at(m.retryAt)
+		return m.state()
+	case m.seen == nil:
+		e.round(m)
+		return moveOn
+	}
+	seen := m.seen
+	want := writer.Want{Room: e.inBudget(m, wish(seen.Record), seen.Record), Create: true}
+	a := writer.Decide(seen.Record, seen.Seen, want, m.fencer)
+	if a.Do == writer.Write && a.Next.Phase == writer.Fencing {
+		if st, wait := e.mayFence(m, want.Room, may); wait {
+			return st
+		}
+	}
+	m.seen, m.begins, m.holds = nil, 0, ""
+	m.tell(e, &a)
+	switch a.Do {
+	case writer.Done:
+		m.known, m.open, m.settle, m.tries, m.fences = true, false, false, 0, 0
+		return moveThere
+	case writer.Refuse:
+		m.open, m.lost = false, a.Reason.String()
+		return moveGone
+	case writer.Hold:
+		m.holds, m.retryAt = a.Reason.String(), e.now+Second
+		e.at(m.retryAt)
+		return moveHolds
+	case writer.Look:
+		m.again(e, FromRead)
+	case writer.Lock:
+		m.again(e, FromLock)
+	case writer.Settle:
+		m.again(e, FromSettle)
+	default:
+		e.act(m, a, seen, want.Room)
+	}
+	e.changed()
+	return moveOn
+}
+
+// tell tells people once of what they must hear: what only they can end, and what should not have been.
+func (m *mover) tell(e *engine, a *writer.Act) {
+	if text := a.Reason.String(); (a.Do == writer.Hold || a.Alarm) && m.told != text {
+		m.told = text
+		e.note(fmt.Sprintf("the writer of %s: %s", m.pair, text))
+	}
+}
+
+// state is whether it waits for something, or goes on.
+func (m *mover) state() moveState {
+	if m.holds != "" {
+		return moveHolds
+	}
+	return moveOn
+}
+
+// again looks once more, at once a few times, then after moments that grow: what is waited for may take a while.
+func (m *mover) again(e *engine, from RoundFrom) {
+	m.from = from
+	if m.tries++; m.tries > 3 {
+		m.retryAt = e.now + min(T(m.tries)*5*Millisecond, Second)
+		e.at(m.retryAt)
+	}
+}
+
+// inBudget turns a wish back when the time without a writer is spent before COMMIT.
+func (e *engine) inBudget(m *mover, wish Room, r *writer.Record) Room {
+	if r == nil || r.Phase != writer.Fencing || m.fences == 0 || wish == r.Writer {
+		return wish
+	}
+	end := m.fences + T(m.budget.LastCommit())
+	if e.now < end {
+		e.at(end)
+		return wish
+	}
+	m.lost = fmt.Sprintf("%s was without a writer for %s, and noWriter is %s: given up before it was decided", m.pair, (e.now - m.fences).Duration(), m.budget.NoWriter)
+	return r.Writer
+}
+
+// mayFence says whether a move waits, or is given up, before FENCING is sent. FENCING is the one record of a move that waits for the
+// journal: whoever takes over must know that there may be one.
+func (e *engine) mayFence(m *mover, wish Room, may func() string) (moveState, bool) {
+	if m.tried > 0 && (m.fences > 0 || m.tried == fencingTries) {
+		m.open, m.seen = false, nil
+		return moveGone, true
+	}
+	if why := may(); why != "" {
+		m.holds, m.begins, m.seen, m.retryAt = why, 0, nil, e.now+Second
+		e.at(m.retryAt)
+		return moveHolds, true
+	}
+	m.holds = ""
+	if m.begins == 0 {
+		m.begins = e.propose(Record{Kind: KindMove, Move: &MoveMark{Pair: m.pair, Wish: wish, Verb: "FENCING", At: "begun"}}, true)
+	}
+	return moveOn, e.out.durable < m.begins
+}
+
+// round looks: what it saw is decided by in the next turn.
+func (e *engine) round(m *mover) {
+	m.flying = true
+	gen, from, f, pair := m.gen, m.from, m.fencer, m.pair
+	e.start(roundLimit, func(ctx context.Context) any { return e.w.Movers.Round(ctx, pair, from, f) }, func(v any) {
+		if m.gen != gen {
+			return
+		}
+		seen := v.(MoveSeen)
+		m.flying, m.from, m.seen = false, FromRead, &seen
+		for _, room := range seen.Broke {
+			m.fencer = m.fencer.Broke(room)
+		}
+		for _, room := range seen.Took {
+			m.fencer = m.fencer.Took(room)
+		}
+		if !seen.Seen.Away {
+			m.fencer = m.fencer.Read(seen.Record, seen.Index, seen.Session)
+			e.recorded(m.pair, seen.Record)
+		}
+		m.fencer = m.fencer.Saw(seen.Seen)
+	}, func() { e.lostTrack(m) })
+}
+
+// lostTrack: a request of the move didn't come back in time. Its reply says nothing any more; the locks are taken anew.
+func (e *engine) lostTrack(m *mover) {
+	m.gen++
+	m.flying, m.from, m.seen = false, FromLock, nil
+	for _, p := range e.plan.Pairs {
+		if p.Name == m.pair {
+			m.fencer = m.fencer.Broke(p.Rooms[0]).Broke(p.Rooms[1])
+		}
+	}
+}
+
+// recorded journals a pair's record where it says more than the journal.
+func (e *engine) recorded(pair string, r *writer.Record) {
+	if r == nil {
+		return
+	}
+	now := WriterMark{Pair: pair, Phase: string(r.Phase), Epoch: r.Epoch, Number: r.Seq, Writer: r.Writer}
+	if e.p.Writers[pair] != now {
+		e.propose(Record{Kind: KindWriter, Writer: &now}, false)
+	}
+}
+
+// act sends the one request of a round.
+func (e *engine) act(m *mover, a writer.Act, seen *MoveSeen, wish Room) {
+	index, session := seen.Index, seen.Session
+	verb := a.Do.String()
+	switch a.Do {
+	case writer.Write:
+		verb = string(a.Next.Phase)
+		a.Next = a.Next.Signed(e.s.Run, e.s.User+"@"+e.s.Host, e.w.Clock.Wall(e.now))
+		m.fencer = m.fencer.Sending(a.Next, index, session)
+		m.open = true
+		switch a.Next.Phase {
+		case writer.Fencing:
+			m.tried, m.fences, m.phase = m.tried+1, 0, e.phases
+		case writer.Abort:
+			m.gaveUp(&a)
+		}
+	case writer.Open:
+		m.fencer = m.fencer.Opening(a.Room)
+		if a.Undo {
+			m.gaveUp(&a)
+		}
+	case writer.Fence:
+		if m.fences == 0 {
+			m.fences = e.now
+		}
+	}
+	note := func(at string, err error) {
+		why := ""
+		if err != nil {
+			why = err.Error()
+		}
+		e.propose(Record{Kind: KindMove, Move: &MoveMark{Pair: m.pair, Wish: wish, Verb: verb, At: at, Why: why}}, false)
+	}
+	if verb != "FENCING" { // that one was said before it was let go
+		note("begun", nil)
+	}
+	m.flying = true
+	gen, b := m.gen, e.leftOf(m)
+	e.start(e.actLimit(&a, b), func(ctx context.Context) any { return e.w.Movers.Do(ctx, m.pair, a, index, b) }, func(v any) {
+		if m.gen != gen {
+			return
+		}
+		r := v.(MoveReply)
+		m.flying = false
+		switch {
+		case r.What == Unknown:
+			m.from = FromLock
+			note("unknown", r.Err)
+			return
+		case a.Do == writer.Write:
+			m.fencer = m.fencer.Answered(a.Next, index, session, r.What == Done)
+		}
+		if r.What == Done {
+			m.tries = 0
+			note("done", nil)
+			if a.Do == writer.Write {
+				e.recorded(m.pair, &a.Next)
+			}
+			return
+		}
+		note("failed", r.Err)
+		m.again(e, FromRead)
+	}, func() {
+		e.lostTrack(m)
+		note("unknown", errNoAnswer)
+	})
+}
+
+// gaveUp notes why an attempt is undone, unless the budget said so already.
+func (m *mover) gaveUp(a *writer.Act) {
+	switch {
+	case m.lost != "":
+	case a.Undo:
+		m.lost = a.Reason.Seen
+	default:
+		m.lost = a.Reason.ToDo
+	}
+}
+
+// leftOf is the budget with what is left of the time to wait in.
+func (e *engine) leftOf(m *mover) writer.Budget {
+	b := m.budget
+	if m.fences > 0 {
+		b.Wait = b.Left((e.now - m.fences).Duration())
+	}
+	return b
+}
+
+// actLimit is how long an act's request may take before its outcome is unknown.
+func (e *engine) actLimit(a *writer.Act, b writer.Budget) T {
+	switch a.Do {
+	case writer.Fence:
+		return T(b.Fence) + Second
+	case writer.Kill:
+		return T(b.Kill) + Second
+	case writer.Wait:
+		return T(b.Wait) + Second
+	}
+	return verbLimit
+}
+
+const (
+	fencingTries = 3           // how often a move is begun anew that ended before its fence
+	verbLimit    = Second      // a compare-and-set, or an open: a longer silence is no answer
+	roundLimit   = 10 * Second // a lock on a server may be waited for 5 s
+	noWriter     = 2 * Second  // what a pair may be without a writer if nobody says so
+)
+
+// settleWriters brings every pair that may stand between its sides to the nearer one with exactly one writer: given up before COMMIT,
+// finished after it. True as long as one of them goes on; one that waits for a person, or a server, keeps nobody.
+func (e *engine) settleWriters() bool {
+	goes := false
+	for _, m := range e.movers {
+		if !m.settle && (!m.open || m.phase == e.phases) {
+			continue
+		}
+		goes = e.drive(m, nearer, func() string { return "nothing is begun now" }) == moveOn || goes
+	}
+	return goes
+}
+
+// nearer is the side to which a move is brought that nobody wishes any more.
+func nearer(r *writer.Record) Room {
+	switch {
+	case r == nil:
+		return ""
+	case r.Phase == writer.Commit:
+		return r.To
+	}
+	return r.Writer
+}
+
+// writersMove: a pair is between its sides, and gets on. Traffic waits meanwhile: of two things that move no gate can be read.
+func (e *engine) writersMove() bool {
+	for _, m := range e.movers {
+		if (m.open || m.settle) && m.holds == "" {
+			return true
+		}
+	}
+	return false
+}
+
+// writersOpen: one may stand between its sides.
+func (e *engine) writersOpen() bool {
+	for _, m := range e.movers {
+		if m.open || m.settle {
+			return true
+		}
+	}
+	return false
+}
+
+// takeWriters prepares a takeover: pairs whose move the former holder had begun, and didn't see the end of.
+func (e *engine) takeWriters() {
+	for _, pair := range sortedKeys(e.p.Moves) {
+		if mv := e.p.Moves[pair]; mv.Verb != string(writer.Stable) || mv.At != "done" {
+			e.moverOf(pair).settle = true
+		}
+	}
+}

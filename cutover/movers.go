@@ -1,0 +1,46 @@
+package cutover
+
+import (
+	"context"
+
+	"roomshift/cutover/writer"
+)
+
+// Movers moves the write roles of pairs: what WRITER.md asks of both masters and of the record's keeper. Each call is one bounded
+// request; of a pair one is under way at a time, unless an earlier one didn't come back within its limit. What has to last between
+// them (a Consul session, a session on each master that holds its lock) is the adapter's, and every Seen says what became of it.
+type Movers interface {
+	// Round does ① to ⑤ of a round (WRITER §1): takes what from says, then reads the record and both masters. f says which position
+	// the other master is asked for (writer.PosFor).
+	Round(ctx context.Context, pair string, from RoundFrom, f writer.Fencer) MoveSeen
+	// Do carries out one act (⑦). index is the record's, as the round read it.
+	Do(ctx context.Context, pair string, a writer.Act, index uint64, b writer.Budget) MoveReply
+	// Drop lets go of the pair's sessions and locks. What was sent may still land.
+	Drop(pair string)
+}
+
+// RoundFrom is where a round begins.
+type RoundFrom uint8
+
+const (
+	FromRead   RoundFrom = iota // ③: the answer before it was clean
+	FromLock                    // ②: locks that broke, or were never had, are taken
+	FromSettle                  // ①: the Consul session is destroyed first, so that nothing that it sent can land
+)
+
+// MoveSeen is what a round saw, and what became of this process's sessions since the round before it.
+type MoveSeen struct {
+	Record  *writer.Record // nil: none, or out of reach
+	Index   uint64         // its index
+	Session string         // of Consul, that this process has now
+	Seen    writer.Seen
+	Broke   []Room // sessions on masters that broke
+	Took    []Room // and that were taken anew
+	Err     error  // why something is away, for people
+}
+
+// MoveReply is what an act came to: Done, Failed (a clean answer of the server that it wasn't done) or Unknown.
+type MoveReply struct {
+	What What
+	Err  error
+}

@@ -1,0 +1,50 @@
+package cutover_test
+
+// writerMutants are mistakes in how a run moves write roles. Those in what a move decides are cutover/writer's.
+var writerMutants = []mutant{
+	{
+		name: "a freeze leaves a pair between its sides", file: "page.go",
+		old: "e.settleWriters()", new: "_ = e.settleWriters",
+		run: "TestFreezeDuringAMove",
+	}, {
+		name: "noWriter is a word", file: "mover.go",
+		old: "if e.now < end {", new: "if end > 0 {",
+		run: "TestAMoveIsGivenUpInTime",
+	}, {
+		name: "a move that was undone is begun anew by itself", file: "mover.go",
+		old: "if m.tried > 0 && (", new: "if m.tried < 0 && (",
+		run: "TestAMoveIsGivenUpInTime",
+	}, {
+		name: "the writer goes back over a direction that lags", file: "backwriters.go",
+		old: "c != Green && c != Unjudged {", new: "c == \"none\" {",
+		run: "TestSickAfterAMove",
+	}, {
+		name: "an answered lag is no lag", file: "board_rows.go",
+		old: "return p.raw[k].Color", new: "return p.eff[k].Color",
+		run: "TestSickAfterAMove",
+	}, {
+		name: "traffic goes back first, whatever is sick", file: "backwriters.go",
+		old: "return writersFirst\n", new: "return \"\"\n",
+		run: "TestSickAfterAMove",
+	}, {
+		name: "nobody watches a writer that moved", file: "movestep.go",
+		old: "e.p.Steps[i].State == StepBaking {", new: "e.p.Steps[i].State == StepPending {",
+		run: "TestSickAfterAMove",
+	}, {
+		name: "FENCING doesn't wait for the journal", file: "mover.go",
+		old: "return moveOn, e.out.durable < m.begins", new: "return moveOn, e.out.durable < 0",
+		run: "TestFencingWaitsForTheJournal",
+	}, {
+		name: "shares are written beside a move", file: "step.go",
+		old: "if e.writersMove() {", new: "if e.writersMove() && e.never != \"\" {",
+		run: "TestTrafficWaitsForTheWriter",
+	}, {
+		name: "who takes over doesn't bring a move to its end", file: "begin.go",
+		old: "e.takeWriters()", new: "_ = e.takeWriters",
+		run: "TestWriterUnderFaults",
+	}, {
+		name: "only the first pair moves", file: "movestep.go",
+		old: "m.known && !m.open && e.p.Writers[pair].Writer == w.To {", new: "e.p.Writers[w.Pairs[0]].Writer == w.To {",
+		run: "TestPairsMoveOneAfterTheOther",
+	},
+}

@@ -1,0 +1,363 @@
+package sim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"roomshift/cutover"
+	"roomshift/cutover/writer"
+)
+
+// master is one server of a pair, as a move of the write role sees it. It writes a transaction each millisecond in which it takes
+// writes, so that a position is a number.
+type master struct {
+	readOnly bool
+	clients  bool           // some are connected from before the fence
+	spans    [][2]cutover.T // in which it took writes; the last one may have no end (Never)
+	lock     *serverLock    // nil: nobody holds it
+	marker   writer.Marker  // the row of the last finished move
+}
+
+// own is how many transactions were born on it until a moment.
+func (m *master) own(at cutover.T) int64 {
+	var sum cutover.T
+	for _, s := range m.spans {
+		sum += max(0, min(s[1], at)-s[0])
+	}
+	return int64(sum / cutover.Millisecond)
+}
+
+func (m *master) fence(now cutover.T) {
+	if !m.readOnly {
+		m.readOnly = true
+		m.spans[len(m.spans)-1][1] = now
+	}
+}
+
+func (m *master) open(now cutover.T) {
+	if m.readOnly {
+		m.readOnly, m.clients = false, true
+		m.spans = append(m.spans, [2]cutover.T{now, cutover.Never})
+	}
+}
+
+// writersAt is how many of the two took writes at a moment.
+func (p *pair) writersAt(at cutover.T) int {
+	n := 0
+	for side := range p.masters {
+		for _, s := range p.masters[side].spans {
+			if s[0] <= at && at < s[1] {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// serverLock is a session on a master that holds the pair's lock there. Whoever takes it kills the one that held it before: nothing of
+// that lands any more.
+type serverLock struct{ r *Runner }
+
+// moving is the Consul session of one process about a pair.
+type moving struct {
+	r       *Runner
+	session string
+}
+
+// movers moves write roles in the simulated rooms.
+type movers struct{ r *Runner }
+
+const (
+	roundTakes = 6 * cutover.Millisecond // both masters and the record, side by side
+	verbTakes  = 2 * cutover.Millisecond
+	casTakes   = 10 * cutover.Millisecond
+)
+
+func (s *Sim) pair(name string) *pair {
+	for _, p := range s.pairs {
+		if p.name == name {
+			return p
+		}
+	}
+	return nil
+}
+
+// keeper is the room whose Consul has the pair's record.
+func (s *Sim) keeper(p *pair) cutover.Room {
+	if p.record != "" {
+		return p.record
+	}
+	return s.rooms[s.control]
+}
+
+// applied is how much of the other master's a master has executed.
+func (s *Sim) applied(p *pair, side int, at cutover.T) int64 {
+	return p.masters[1-side].own(at - s.delay(p, side))
+}
+
+// delay is how late a master is, at least.
+func (s *Sim) delay(p *pair, side int) cutover.T {
+	into, from := s.rooms[p.rooms[side]], s.rooms[p.rooms[1-side]]
+	d := p.lag[side]
+	for _, f := range s.faults {
+		switch {
+		case !f.on:
+		case f.parts(from, into), f.kind == "stop" && f.pair == p.name && f.from == from && f.to == into:
+			d = max(d, p.lag[side]+s.now-f.since)
+		case f.kind == "lag" && f.pair == p.name && f.from == from && f.to == into:
+			d += f.d
+		}
+	}
+	return d
+}
+
+// receives: nothing keeps a master from getting and applying what the other executes.
+func (s *Sim) receives(p *pair, side int) writer.Answer {
+	into, from := s.rooms[p.rooms[side]], s.rooms[p.rooms[1-side]]
+	for _, f := range s.faults {
+		if f.on && (f.parts(from, into) || f.kind == "stop" && f.pair == p.name && f.from == from && f.to == into) {
+			return writer.No
+		}
+	}
+	return writer.Yes
+}
+
+func (w movers) Round(ctx context.Context, name string, from cutover.RoundFrom, f writer.Fencer) cutover.MoveSeen {
+	s := w.r.s
+	w.r.takes(roundTakes)
+	p := s.pair(name)
+	seen := cutover.MoveSeen{}
+	if p == nil || ctx.Err() != nil {
+		seen.Seen.Away, seen.Err = true, fmt.Errorf("there is no pair %q", name)
+		return seen
+	}
+	mine, fresh := w.session(p, from)
+	for side := range p.masters {
+		w.lookAt(p, side, fresh, &seen)
+	}
+	consul := !s.down(s.keeper(p), "consul")
+	seen.Seen.Away, seen.Seen.Lock = !consul, consul && mine != nil
+	seen.Seen.Proven = seen.Seen.Lock
+	if mine != nil {
+		seen.Session = mine.session
+	}
+	if consul && p.text != nil {
+		r := *p.text
+		seen.Record, seen.Index = &r, p.index
+	}
+	s.compare(p, &seen, f)
+	return seen
+}
+
+// session is this process's Consul session about a pair, taken anew if need be; fresh: the locks on the masters are taken, too.
+func (w movers) session(p *pair, from cutover.RoundFrom) (mine *moving, fresh bool) {
+	s := w.r.s
+	theirs := p.holder == nil || p.holder.r != w.r
+	if (theirs || from == cutover.FromSettle) && !s.down(s.keeper(p), "consul") {
+		s.sessions++
+		p.holder = &moving{r: w.r, session: fmt.Sprintf("%s-%d", p.name, s.sessions)}
+		return p.holder, true
+	}
+	if theirs {
+		return nil, false
+	}
+	return p.holder, from != cutover.FromRead
+}
+
+// lookAt is what one master says, behind its lock.
+func (w movers) lookAt(p *pair, side int, fresh bool, seen *cutover.MoveSeen) {
+	s, m, v := w.r.s, &p.masters[side], &seen.Seen.Servers[side]
+	room := s.rooms[p.rooms[side]]
+	v.Room, v.ID = room, room+"-"+p.name
+	if v.Away = s.down(room, "server"); v.Away {
+		if m.lock != nil && m.lock.r == w.r {
+			m.lock = nil
+			seen.Broke = append(seen.Broke, room)
+		}
+		return
+	}
+	if fresh {
+		seen.Took = append(seen.Took, room)
+		m.lock = &serverLock{w.r}
+	}
+	v.Locked, v.Fresh = m.lock != nil && m.lock.r == w.r, fresh
+	v.ReadOnly, v.SuperReadOnly = m.readOnly, m.readOnly
+	if m.clients && m.readOnly {
+		v.Clients = 8
+	}
+	v.Still = m.readOnly
+	v.Pos = fmt.Sprintf("%d/%d", m.own(s.now), s.applied(p, side, s.now))
+	v.Receives = s.receives(p, side)
+	v.Marker = m.marker
+}
+
+// compare says of both masters what one has and the other hasn't.
+func (s *Sim) compare(p *pair, seen *cutover.MoveSeen, f writer.Fencer) {
+	for side := range p.masters {
+		v := &seen.Seen.Servers[side]
+		if v.Away {
+			continue
+		}
+		v.Beyond = writer.BeyondNone
+		if p.masters[side].own(s.now) > s.applied(p, 1-side, s.now) {
+			v.Beyond = writer.BeyondOwn
+		}
+		if seen.Record == nil {
+			continue
+		}
+		var own, applied int64
+		if pos := writer.PosFor(*seen.Record, f); pos != "" {
+			if _, err := fmt.Sscanf(pos, "%d/%d", &own, &applied); err == nil {
+				v.Covers = writer.No
+				if s.applied(p, side, s.now) >= own {
+					v.Covers = writer.Yes
+				}
+			}
+		}
+	}
+}
+
+func (w movers) Do(ctx context.Context, name string, a writer.Act, index uint64, b writer.Budget) cutover.MoveReply {
+	s, p := w.r.s, w.r.s.pair(name)
+	if p == nil || ctx.Err() != nil {
+		return cutover.MoveReply{What: cutover.Failed, Err: errors.New("not sent")}
+	}
+	s.writes++
+	s.verbs = append(s.verbs, Verb{s.now, s.writes, name, a.Do, a.Room})
+	f := s.verbFault(p, a.Room, s.writes)
+	defer s.strikeAtWrite(w.r, s.writes)
+	w.r.takes(verbTakes)
+	if a.Do == writer.Write || a.Do == writer.Prove {
+		w.r.takes(casTakes)
+	}
+	send := w.sending(p, a, index, b)
+	switch f.how {
+	case "":
+	case "fail":
+		return cutover.MoveReply{What: cutover.Failed, Err: errServer}
+	case "lose reply":
+		send()
+		fallthrough
+	default:
+		if f.how == "late" || f.how == "hang" {
+			s.at(s.now+f.d, func() { send() })
+		}
+		w.r.takes(w.r.call.limit)
+		return cutover.MoveReply{What: cutover.Unknown, Err: errNoAnswer}
+	}
+	return send()
+}
+
+// sending is an act as it leaves its process: in the sessions that it has now, whenever it arrives.
+func (w movers) sending(p *pair, a writer.Act, index uint64, b writer.Budget) func() cutover.MoveReply {
+	s := w.r.s
+	unknown := func(err error) cutover.MoveReply { return cutover.MoveReply{What: cutover.Unknown, Err: err} }
+	mine := p.holder
+	if a.Do == writer.Write || a.Do == writer.Prove {
+		return func() cutover.MoveReply {
+			switch {
+			case s.down(s.keeper(p), "consul"):
+				return unknown(errUnreachable)
+			case a.Do == writer.Prove:
+				return cutover.MoveReply{What: cutover.Done}
+			}
+			return s.writeRecord(p, mine, a.Next, index)
+		}
+	}
+	side := 0
+	if s.rooms[p.rooms[1]] == a.Room {
+		side = 1
+	}
+	lock := p.masters[side].lock
+	return func() cutover.MoveReply {
+		switch {
+		case s.down(a.Room, "server"):
+			return unknown(errUnreachable)
+		case lock == nil || lock.r != w.r || lock != p.masters[side].lock:
+			return unknown(errors.New("the session is gone"))
+		}
+		return w.carry(p, side, a, b)
+	}
+}
+
+// carry carries out what is asked of a master.
+func (w movers) carry(p *pair, side int, a writer.Act, b writer.Budget) cutover.MoveReply {
+	s, m := w.r.s, &p.masters[side]
+	switch a.Do {
+	case writer.Fence:
+		m.fence(s.now)
+	case writer.Kill:
+		m.clients = false
+	case writer.Open:
+		m.open(s.now)
+		p.writer = p.rooms[side]
+		s.traffic.dirty = true
+	case writer.Wait:
+		need := p.masters[1-side].own(s.now) > s.applied(p, side, s.now)
+		d := s.delay(p, side)
+		if need && (d > cutover.T(b.Wait) || s.receives(p, side) == writer.No) {
+			w.r.takes(cutover.T(b.Wait))
+			return cutover.MoveReply{What: cutover.Failed, Err: fmt.Errorf("not all of it after %s", b.Wait)}
+		}
+		w.r.takes(max(verbTakes, d))
+	}
+	return cutover.MoveReply{What: cutover.Done}
+}
+
+// writeRecord is a compare-and-set that checks the session.
+func (s *Sim) writeRecord(p *pair, mine *moving, next writer.Record, index uint64) cutover.MoveReply {
+	refused := func(format string, args ...any) cutover.MoveReply {
+		return cutover.MoveReply{What: cutover.Failed, Err: fmt.Errorf(format, args...)}
+	}
+	switch {
+	case p.holder != mine || mine == nil:
+		return refused("the session is over")
+	case p.index != index:
+		return refused("the record is at index %d, not %d", p.index, index)
+	}
+	if p.text != nil {
+		if err := next.Follows(*p.text); err != nil {
+			return refused("%v", err)
+		}
+	}
+	s.sessions++
+	p.text, p.index = &next, uint64(s.sessions) //nolint:gosec // counts up from 1
+	s.history = append(s.history, Recorded{s.now, p.name, next})
+	if next.Phase == writer.Stable {
+		for side := range p.masters {
+			p.masters[side].marker = writer.Marker{Epoch: next.Epoch, Writer: next.Writer}
+		}
+	}
+	return cutover.MoveReply{What: cutover.Done}
+}
+
+func (w movers) Drop(name string) {
+	if p := w.r.s.pair(name); p != nil && p.holder != nil && p.holder.r == w.r {
+		p.holder = nil
+	}
+}
+
+// verbFault is what meets a request of a move: faults of writes in the pair's rooms, or everywhere.
+func (s *Sim) verbFault(p *pair, room cutover.Room, n int) treat {
+	if room == "" {
+		room = s.keeper(p)
+	}
+	return s.writeFault(&plane{s: s, name: p.name, Plane: cutover.Plane{Name: p.name, Room: room}}, n)
+}
+
+// Verb is one request of a move, as it left its process.
+type Verb struct {
+	At   cutover.T // since the start
+	N    int       // the number of the write, as faults count
+	Pair string
+	Do   writer.Do
+	Room cutover.Room
+}
+
+// Recorded is a record of a pair as it was written.
+type Recorded struct {
+	At     cutover.T // since the start
+	Pair   string
+	Record writer.Record
+}

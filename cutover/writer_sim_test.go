@@ -1,0 +1,408 @@
+package cutover_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"roomshift/cutover"
+	"roomshift/cutover/sim"
+	"roomshift/cutover/writer"
+)
+
+// movesWriter goes to 30 % in the cloud, moves the writer of feed-db there, and goes on.
+const movesWriter = `version: 1
+name: book
+move: {from: home, to: cloud}
+bake: 2m
+steps:
+  - name: some
+    shift: {cloud: {gw@home: [5%, 30%]}}
+  - name: writes
+    writer: {to: cloud, pairs: [feed-db], noWriter: 2s}
+    bake: 5m
+  - name: more
+    shift: {cloud: {gw@home: [50%]}}
+  - checkpoint: there
+`
+
+// moved runs a runbook in simulated rooms.
+func moved(t *testing.T, text string, o sim.Options, faults ...string) (*sim.Sim, *sim.Outcome) {
+	t.Helper()
+	s := simOf(t, book(t, text), o, faults...)
+	out, err := s.Run(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range out.Problems {
+		t.Error(p.Error())
+	}
+	return s, out
+}
+
+// allOf is what happened, for a failure.
+func allOf(out *sim.Outcome) string {
+	var b strings.Builder
+	for _, h := range out.Timeline {
+		if r := h.Record; r != nil {
+			line, _ := cutover.AppendLine(nil, r)
+			if len(line) > 300 {
+				line = line[:300]
+			}
+			b.WriteString(h.At.String() + " " + string(line) + "\n")
+		} else {
+			b.WriteString(h.At.String() + " " + h.Note + "\n")
+		}
+	}
+	const most = 8000
+	return "…" + b.String()[max(0, b.Len()-most):]
+}
+
+// TestWriterMoves: in quiet rooms the writer is in the cloud at the end, by one record after the other, and the time without one is what
+// the verbs take.
+func TestWriterMoves(t *testing.T) {
+	s, out := moved(t, movesWriter, sim.Options{})
+	if out.Exit != cutover.ExitDone {
+		t.Fatalf("exit %d %s\n%s", out.Exit, out.Why, allOf(out))
+	}
+	var phases []writer.Phase
+	for _, rec := range s.Records() {
+		phases = append(phases, rec.Record.Phase)
+	}
+	both, none := s.TakesWrites("feed-db")
+	t.Log(phases, both.Duration(), none.Duration())
+}
+
+// oneWriter fails unless never two masters took writes, and exactly one does at the end, as the newest record says.
+func oneWriter(t *testing.T, s *sim.Sim, what string) {
+	t.Helper()
+	both, _ := s.TakesWrites("feed-db")
+	at := s.Writers("feed-db")
+	if both > 0 || len(at) != 1 {
+		t.Errorf("%s: two writers for %s, at the end %v", what, both.Duration(), at)
+	}
+	if rs := s.Records(); len(rs) > 0 {
+		if last := rs[len(rs)-1].Record; last.Phase != writer.Stable || len(at) == 1 && last.Writer != at[0] {
+			t.Errorf("%s: the record is %s of %s at the end, and %v takes writes", what, last.Phase, last.Writer, at)
+		}
+	}
+}
+
+// undecided are the requests of a move between FENCING and COMMIT.
+var undecided = map[writer.Do]bool{writer.Fence: true, writer.Kill: true, writer.Wait: true}
+
+func isAsked(out *sim.Outcome, what string) bool {
+	return slices.ContainsFunc(out.Records, func(r cutover.Record) bool { return r.Asked != nil && r.Asked.What == what })
+}
+
+// TestWriterUnderFaults: each request of a move meets each fault. Nobody answers what is asked.
+func TestWriterUnderFaults(t *testing.T) {
+	plain, _ := moved(t, movesWriter, sim.Options{})
+	for _, v := range plain.Verbs() {
+		for _, fault := range []string{"kill at write %d", "lost reply at write %d", "lost write at write %d", "fail write %d", "late write %d 3s",
+			"late write %d 20s", "hang write %d for 30s"} {
+			text := fmt.Sprintf(fault, v.N)
+			what := fmt.Sprintf("%s %s, %s", v.Do, v.Room, text)
+			s, out := moved(t, movesWriter, sim.Options{}, text)
+			oneWriter(t, s, what)
+			_, none := s.TakesWrites("feed-db")
+			if took := s.Writers("feed-db")[0]; strings.HasPrefix(text, "kill") && undecided[v.Do] && (took != "home" || !isAsked(out, "move")) {
+				t.Errorf("%s: who takes over gives an undecided move up, and asks: the writer is in %s", what, took)
+			}
+			t.Logf("%-40s exit %d, without a writer %s, asked %d: %s", what, out.Exit, none.Duration(), len(out.Progress.Asked), out.Why)
+		}
+	}
+}
+
+// said is a person's word at a moment.
+func said(at cutover.T, verb string, args map[string]string) sim.Timed {
+	return sim.Timed{At: at.Duration(), Command: cutover.Command{Verb: verb, Args: args}}
+}
+
+// TestBackAroundAMove: whenever a person says back while a writer moves, it ends at the start, with the writer at home, and never two.
+func TestBackAroundAMove(t *testing.T) {
+	plain, _ := moved(t, movesWriter, sim.Options{})
+	vs := plain.Verbs()
+	toStart := map[string]string{"to": "start"}
+	for at := vs[0].At - 5*cutover.Millisecond; at < vs[len(vs)-1].At+30*cutover.Millisecond; at += cutover.Millisecond {
+		for _, then := range []string{"", "kill", "freeze"} {
+			o := sim.Options{Commands: []sim.Timed{said(at, "back", toStart)}}
+			var faults []string
+			switch then {
+			case "kill":
+				faults = []string{fmt.Sprintf("kill at %s", (at + 3*cutover.Millisecond).Duration())}
+			case "freeze":
+				o.Commands = append(o.Commands, said(at+2*cutover.Millisecond, "freeze", nil), said(at+3*cutover.Second, "back", toStart))
+			}
+			what := fmt.Sprintf("back at %s, %s", at.Duration(), then)
+			s, out := moved(t, movesWriter, o, faults...)
+			oneWriter(t, s, what)
+			if w := s.Writers("feed-db"); len(w) != 1 || w[0] != "home" || out.Exit != cutover.ExitBack {
+				t.Errorf("%s: exit %d %s, the writer is in %v", what, out.Exit, out.Why, w)
+			}
+		}
+	}
+}
+
+// moments are what a run did, in order: its phases, what it wrote where, and the writer's records.
+func moments(out *sim.Outcome) []string {
+	var ms []string
+	for _, r := range out.Records {
+		switch {
+		case r.Phase != nil && r.Phase.Phase == cutover.PhaseBack:
+			ms = append(ms, strings.TrimSpace("back to "+r.Phase.Target+" "+r.Phase.Writers))
+		case r.Phase != nil:
+			ms = append(ms, string(r.Phase.Phase))
+		case r.Done != nil:
+			ms = append(ms, "wrote")
+		case r.Writer != nil && r.Writer.Phase == string(writer.Stable):
+			ms = append(ms, "writer "+r.Writer.Writer)
+		}
+	}
+	return ms
+}
+
+// TestSickAfterAMove: what is sick after the writer has moved decides what goes back first.
+func TestSickAfterAMove(t *testing.T) {
+	plain, _ := moved(t, movesWriter, sim.Options{})
+	vs := plain.Verbs()
+	after := vs[len(vs)-1].At + cutover.Minute
+	at := func(d cutover.T) string { return (after + d).Duration().String() }
+	toStart := map[string]string{"to": "start"}
+	for _, c := range []struct {
+		name   string
+		faults []string
+		said   []sim.Timed
+		want   string
+		exit   cutover.Exit
+	}{
+		{"the cloud's tier", []string{"errors cloud 20% at " + at(0)}, nil, "back to start, wrote, writer home, over", cutover.ExitBack},
+		{"both rooms", []string{"errors cloud 20% at " + at(0), "errors home 20% at " + at(0)}, nil, "back to start first, writer home, wrote, over", cutover.ExitNotVerified},
+		{"the way back of the writer", []string{"lag feed-db cloud→home 10s at " + at(0) + " for 2m"}, []sim.Timed{said(after+4*cutover.Minute, "back", toStart)},
+			"frozen, back to start, wrote, writer home, over", cutover.ExitBack},
+		{"the same, and a person doesn't wait", []string{"lag feed-db cloud→home 10s at " + at(0) + " for 4m"}, []sim.Timed{said(after+2*cutover.Minute, "back", toStart)},
+			"frozen, back to start, wrote, writer home, over", cutover.ExitBack},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s, out := moved(t, movesWriter, sim.Options{Commands: c.said}, c.faults...)
+			oneWriter(t, s, c.name)
+			ms := moments(out)
+			from := slices.Index(ms, "writer cloud")
+			got := strings.Join(ms[from+1:], ", ")
+			if got != c.want || out.Exit != c.exit {
+				t.Errorf("exit %d, want %d: %s\nwant %s\n%s", out.Exit, c.exit, got, c.want, allOf(out))
+			}
+			if w := s.Writers("feed-db"); len(w) != 1 || w[0] != "home" {
+				t.Errorf("the writer is in %v", w)
+			}
+		})
+	}
+}
+
+// TestTwoFaultsOfAMove: every two requests of a move that meet two faults leave one writer, and a record that says so.
+func TestTwoFaultsOfAMove(t *testing.T) {
+	plain, _ := moved(t, movesWriter, sim.Options{})
+	vs := plain.Verbs()
+	first, last := vs[0].N, vs[len(vs)-1].N+4 // what a first fault makes necessary comes after
+	kinds := []string{"lost reply at write %d", "lost write at write %d", "kill at write %d"}
+	for n := first; n <= last; n++ {
+		for m := n + 1; m <= last; m++ {
+			for _, a := range kinds {
+				for _, b := range kinds {
+					faults := []string{fmt.Sprintf(a, n), fmt.Sprintf(b, m)}
+					s, _ := moved(t, movesWriter, sim.Options{}, faults...)
+					oneWriter(t, s, strings.Join(faults, ", "))
+				}
+			}
+		}
+	}
+}
+
+// TestFreezeDuringAMove: whenever a person freezes the run while a writer moves, the pair has exactly one a moment later, and nothing is
+// begun any more.
+func TestFreezeDuringAMove(t *testing.T) {
+	plain, _ := moved(t, movesWriter, sim.Options{})
+	vs := plain.Verbs()
+	for at := vs[0].At - 5*cutover.Millisecond; at < vs[len(vs)-1].At+30*cutover.Millisecond; at += cutover.Millisecond {
+		what := "frozen at " + at.Duration().String()
+		s, out := moved(t, movesWriter, sim.Options{Commands: []sim.Timed{said(at, "freeze", nil)}})
+		oneWriter(t, s, what)
+		if _, none := s.TakesWrites("feed-db"); none > 100*cutover.Millisecond || out.Exit != cutover.ExitStopped || out.Progress.Phase != cutover.PhaseFrozen {
+			t.Errorf("%s: %s without a writer, exit %d, %s", what, none.Duration(), out.Exit, out.Progress.Phase)
+		}
+		for _, v := range s.Verbs() {
+			if v.Do == writer.Fence && v.At > at {
+				t.Errorf("%s: fenced at %s", what, v.At.Duration())
+			}
+		}
+	}
+}
+
+// TestAMoveIsGivenUpInTime: replication that is late from the fence on is waited for as long as noWriter allows, and no longer; then people
+// are asked, and may try again.
+func TestAMoveIsGivenUpInTime(t *testing.T) {
+	plain, _ := moved(t, movesWriter, sim.Options{})
+	var fence sim.Verb
+	for _, v := range plain.Verbs() {
+		if v.Do == writer.Fence {
+			fence = v
+		}
+	}
+	late := fmt.Sprintf("lag feed-db home→cloud 4s at %s for 20s", fence.At.Duration())
+	again := said(fence.At+2*cutover.Minute, "accept", map[string]string{"step": "writes", "reason": "replication is well again"})
+	s, out := moved(t, movesWriter, sim.Options{Commands: []sim.Timed{again}}, late)
+	oneWriter(t, s, late)
+	rs := s.Records()
+	if _, none := s.TakesWrites("feed-db"); none > 2*cutover.Second || len(rs) < 3 || rs[2].Record.Phase == writer.Commit {
+		t.Errorf("%s without a writer; %v", none.Duration(), rs)
+	}
+	if w := s.Writers("feed-db"); out.Exit != cutover.ExitDone || w[0] != "cloud" || !isAsked(out, "move") {
+		t.Errorf("exit %d, the writer is in %v\n%s", out.Exit, w, allOf(out))
+	}
+}
+
+// TestPairsMoveOneAfterTheOther: the second pair can't follow, and its lag leads back: both are at home then.
+func TestPairsMoveOneAfterTheOther(t *testing.T) {
+	text := strings.Replace(movesWriter, "pairs: [feed-db], noWriter: 2s", "pairs: [feed-db, user-db], noWriter: 20s", 1)
+	text = strings.Replace(text, "  - name: writes\n", "  - name: writes\n    window: any\n", 1)
+	plain, _ := moved(t, text, sim.Options{})
+	var fence sim.Verb
+	for _, v := range plain.Verbs() {
+		if v.Do == writer.Fence && v.Pair == "user-db" {
+			fence = v
+		}
+	}
+	fault := fmt.Sprintf("stop user-db home→cloud at %s for 2m", (fence.At - cutover.Millisecond).Duration())
+	s, out := moved(t, text, sim.Options{}, fault)
+	var order []string
+	for _, r := range s.Records() {
+		if r.Record.Phase == writer.Stable {
+			order = append(order, r.Pair+" "+r.Record.Writer)
+		}
+	}
+	want := "feed-db home, feed-db cloud, user-db home, user-db home, feed-db home" // made, moved; made, given up; moved back
+	if got := strings.Join(order, ", "); got != want || out.Exit != cutover.ExitBack {
+		t.Errorf("exit %d: %s\nwant %s\n%s", out.Exit, got, want, allOf(out))
+	}
+	for _, pair := range []string{"feed-db", "user-db"} {
+		if both, _ := s.TakesWrites(pair); both > 0 || len(s.Writers(pair)) != 1 {
+			t.Errorf("%s: two writers for %s, at the end %v", pair, both.Duration(), s.Writers(pair))
+		}
+	}
+}
+
+// TestFencingWaitsForTheJournal: a move that nobody could find out about isn't begun.
+func TestFencingWaitsForTheJournal(t *testing.T) {
+	plain, _ := moved(t, movesWriter, sim.Options{})
+	begun := plain.Records()[1].At - 25*cutover.Millisecond
+	s, _ := moved(t, movesWriter, sim.Options{}, fmt.Sprintf("journal stalls 5s at %s", begun.Duration()))
+	if r := s.Records()[1]; r.Record.Phase != writer.Fencing || r.At < begun+5*cutover.Second {
+		t.Errorf("%s at %s, and the journal stood still from %s for 5s", r.Record.Phase, r.At.Duration(), begun.Duration())
+	}
+	oneWriter(t, s, "journal stalls")
+}
+
+// TestTrafficWaitsForTheWriter: no share is written while a pair is between its sides, by whichever step.
+func TestTrafficWaitsForTheWriter(t *testing.T) {
+	text := strings.Replace(movesWriter, "  - name: more\n    shift: {cloud: {gw@home: [50%]}}\n", `  - name: beside
+    shift: {cloud: {search@home: [5%]}}
+    approve: {by: ops, within: 1h, else: hold}
+    after: []
+`, 1)
+	never := sim.Options{ApproveAfter: -1}
+	plain, _ := moved(t, text, sim.Options{ApproveAfter: time.Hour})
+	begun := plain.Records()[1].At
+	never.Commands = []sim.Timed{said(begun+10*cutover.Millisecond, "approve", map[string]string{"step": "beside"})}
+	s, out := moved(t, text, never)
+	if out.Exit != cutover.ExitDone {
+		t.Fatalf("exit %d\n%s", out.Exit, allOf(out))
+	}
+	var from, to cutover.T
+	for _, r := range s.Records() {
+		switch r.Record.Phase {
+		case writer.Fencing:
+			from = r.At
+		case writer.Stable:
+			to = r.At
+		}
+	}
+	for _, w := range s.Writes() {
+		if w.At > from && w.At < to {
+			t.Errorf("%s %s → %s at %s: the writer moved from %s to %s", w.Object, w.Before, w.After, w.At.Duration(), from.Duration(), to.Duration())
+		}
+	}
+	if from == 0 {
+		t.Error("no writer moved")
+	}
+}
+
+// TestBackWaitsForAWriter: a master that stands still in the middle of a move keeps nobody in the cloud, and going back isn't at its end
+// before the pair has its writer again.
+func TestBackWaitsForAWriter(t *testing.T) {
+	plain, _ := moved(t, movesWriter, sim.Options{})
+	var fence sim.Verb
+	for _, v := range plain.Verbs() {
+		if v.Do == writer.Fence {
+			fence = v
+		}
+	}
+	at := fence.At + 3*cutover.Millisecond
+	still := fmt.Sprintf("freeze server home at %s for 1m", at.Duration())
+	s, out := moved(t, movesWriter, sim.Options{Commands: []sim.Timed{said(at+2*cutover.Second, "back", map[string]string{"to": "start"})}}, still)
+	oneWriter(t, s, still)
+	if w := s.Writers("feed-db"); out.Exit != cutover.ExitBack || w[0] != "home" {
+		t.Errorf("exit %d, the writer is in %v\n%s", out.Exit, w, allOf(out))
+	}
+	last := s.Writes()[len(s.Writes())-1]
+	if last.Share > 100 || last.At > at+20*cutover.Second {
+		t.Errorf("the last share was written at %s, %s after the server stood still: %d", last.At.Duration(), (last.At - at).Duration(), last.Share)
+	}
+}
+
+// TestBackWaitsForTheRecord: the record's Consul is gone in the middle of a move. Home takes writes again at once, by its fencer's licence,
+// and the run doesn't end before the record says so.
+func TestBackWaitsForTheRecord(t *testing.T) {
+	plain, _ := moved(t, movesWriter, sim.Options{})
+	var fence sim.Verb
+	for _, v := range plain.Verbs() {
+		if v.Do == writer.Fence {
+			fence = v
+		}
+	}
+	at := fence.At + 3*cutover.Millisecond
+	gone := fmt.Sprintf("consul cloud down at %s for 1m", at.Duration())
+	s, out := moved(t, movesWriter, sim.Options{Commands: []sim.Timed{said(at+cutover.Millisecond, "back", map[string]string{"to": "start"})}}, gone)
+	oneWriter(t, s, gone)
+	if _, none := s.TakesWrites("feed-db"); none > cutover.Second || out.Exit != cutover.ExitBack {
+		t.Errorf("%s without a writer, exit %d\n%s", none.Duration(), out.Exit, allOf(out))
+	}
+}
+
+// TestDryRunMovesNoWriter: a dry run says which records it would write, and nothing of a master or a record is changed.
+func TestDryRunMovesNoWriter(t *testing.T) {
+	said := func(rs []cutover.Record) (out []string) {
+		for _, r := range rs {
+			if r.Writer != nil {
+				out = append(out, fmt.Sprintf("%s of %s, epoch %d", r.Writer.Phase, r.Writer.Writer, r.Writer.Epoch))
+			}
+		}
+		return out
+	}
+	real, _, rs, _ := oneNight(t, "move-writer", false, sim.Options{}, nil)
+	s, res, dry, _ := oneNight(t, "move-writer", true, sim.Options{}, nil)
+	if w := real.Writers("feed-db"); len(w) != 1 || w[0] != "cloud" {
+		t.Errorf("the run leaves the writer in %v", w)
+	}
+	if w := s.Writers("feed-db"); len(w) != 1 || w[0] != "home" || len(s.Records()) > 0 || len(s.Verbs()) > 0 {
+		t.Errorf("dry: the writer is in %v, records %v, requests %v", w, s.Records(), s.Verbs())
+	}
+	if a, b := said(rs), said(dry); !slices.Equal(a, b) || len(a) != 4 {
+		t.Errorf("the dry run tells %v, the run %v", b, a)
+	}
+	if res.Exit != cutover.ExitStopped && res.Exit != cutover.ExitResting {
+		t.Errorf("exit %d", res.Exit)
+	}
+}
