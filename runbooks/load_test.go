@@ -12,7 +12,7 @@ import (
 
 func TestLibraryRunsToday(t *testing.T) {
 	names := Library()
-	if want := []string{"drill-3-percent", "spring-festival-back", "spring-festival-out", "to-cloud"}; !slices.Equal(names, want) {
+	if want := []string{"drill-3-percent", "move-writer", "spring-festival-back", "spring-festival-out", "to-cloud"}; !slices.Equal(names, want) {
 		t.Fatalf("shipped are %q, want %q", names, want)
 	}
 	for _, name := range names {
@@ -77,7 +77,7 @@ func TestPathsAreBesideTheFile(t *testing.T) {
 func TestLoadSaysWhatCannotBeRead(t *testing.T) {
 	_, err := Load("spring-festival-uot", "")
 	if err == nil || !strings.Contains(err.Error(), "no such runbook: spring-festival-uot") ||
-		!strings.Contains(err.Error(), "shipped are drill-3-percent, spring-festival-back, spring-festival-out, to-cloud") ||
+		!strings.Contains(err.Error(), "shipped are drill-3-percent, move-writer, spring-festival-back, spring-festival-out, to-cloud") ||
 		!strings.Contains(err.Error(), `did you mean "spring-festival-out"?`) {
 		t.Errorf("got %v", err)
 	}
