@@ -218,7 +218,7 @@ var mutants = []mutant{
 		old: "waves = appendWave(waves, k, w)\n", new: "waves = appendWave(waves, len(ws)-1-k, w)\n",
 		run: "TestWaves",
 	}, {
-		name: "the next wave begins before the last of the one before it", file: "shift.go",
+		name: "the next wave begins before the last of the one before it", file: "shift_outcome.go",
 		old: "if s.left--; s.left > 0 || len(s.todo) > 0 {", new: "if s.left--; s.left > 1 || len(s.todo) > 0 {",
 		run: "TestWaves",
 	}, {
