@@ -116,7 +116,7 @@ func slowUpdate(t *testing.T) func() {
 	app := guest(t, server.App, "home")
 	do(t, app, "DELETE FROM app.other", "INSERT INTO app.other (v) VALUES (1)")
 	ended := begin(t, app, "UPDATE app.other SET v = v + SLEEP(30)")
-	until(t, "it runs", func() bool { _, is := running(t, "home", "UPDATE app.other"); return is })
+	until(t, "it sleeps, behind its locks", func() bool { state, _ := running(t, "home", "UPDATE app.other"); return state == "User sleep" })
 	return ends(t, ended, "UPDATE app.other")
 }
 
@@ -149,7 +149,10 @@ func runningAlter(t *testing.T) func() {
 	}
 	const alter = "ALTER TABLE app.big ADD COLUMN c BIGINT DEFAULT (CRC32(REPEAT(v, 4000000))), ALGORITHM=COPY"
 	ended := begin(t, admin, alter)
-	until(t, "it runs", func() bool { _, is := running(t, "home", alter); return is })
+	until(t, "it copies, behind its locks", func() bool {
+		state, _ := running(t, "home", alter)
+		return strings.Contains(state, "copy to tmp table")
+	})
 	return ends(t, ended, alter)
 }
 
@@ -188,9 +191,10 @@ func testOpenOverPendingFence(t *testing.T) {
 	holds(t, err, "admin@127.0.0.1", fence)
 	end()
 	ok(t, <-ended)
-	if st := x.look(t, "home"); !st.Fenced() || len(st.Pending) > 0 {
-		t.Errorf("when the fence has completed: %+v", st)
-	}
+	until(t, "the fence has completed", func() bool { // it is listed for a moment after its answer
+		st := x.look(t, "home")
+		return st.Fenced() && len(st.Pending) == 0
+	})
 	ok(t, x["home"].Open(t.Context()))
 }
 
