@@ -260,28 +260,15 @@ func (s *Services) Shape(held []cutover.Held, want map[cutover.Seat]cutover.Shar
 	if s.bad != nil {
 		return nil, s.bad
 	}
-	var waves [][]cutover.Change
-	for begin := 0; begin < len(held); {
-		end := begin
-		for end < len(held) && held[end].Seat == held[begin].Seat {
-			end++
-		}
-		seat := held[begin].Seat
-		spec, ok := s.seats[seat]
+	waves, err := cutover.ShapeSeats(held, want, func(of []cutover.Held, share cutover.Share) ([][]cutover.Change, error) {
+		spec, ok := s.seats[of[0].Seat]
 		if !ok {
-			return nil, fmt.Errorf("seat %v isn't one of plane %s", seat, s.plane)
+			return nil, fmt.Errorf("it isn't one of plane %s", s.plane)
 		}
-		ws, err := s.members(spec).Shape(held[begin:end], want)
-		if err != nil {
-			return nil, err
-		}
-		for k, w := range ws {
-			for len(waves) <= k {
-				waves = append(waves, nil)
-			}
-			waves[k] = append(waves[k], w...)
-		}
-		begin = end
+		return s.members(spec).ShapeSeat(of, share)
+	})
+	if err != nil {
+		return nil, err
 	}
 	return waves, s.refuse(slices.Concat(waves...))
 }

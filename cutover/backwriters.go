@@ -2,6 +2,7 @@ package cutover
 
 import (
 	"fmt"
+	"slices"
 
 	"roomshift/cutover/writer"
 )
@@ -44,13 +45,13 @@ func (e *engine) movedPairs() []string {
 		w := e.plan.Steps[i].Writer
 		for k := 0; w != nil && k < len(w.Pairs); k++ {
 			pair := w.Pairs[len(w.Pairs)-1-k]
-			if _, ok := e.p.Moves[pair]; ok && !contains(out, pair) {
+			if _, ok := e.p.Moves[pair]; ok && !slices.Contains(out, pair) {
 				out = append(out, pair)
 			}
 		}
 	}
 	for _, pair := range sortedKeys(e.p.Moves) { // moved on an earlier night
-		if !contains(out, pair) {
+		if !slices.Contains(out, pair) {
 			out = append(out, pair)
 		}
 	}

@@ -24,27 +24,7 @@ type Members struct {
 
 // Shape is Medium.Shape. held is in order of seats; seats that aren't wanted are left alone.
 func (m *Members) Shape(held []Held, want map[Seat]Share) ([][]Change, error) {
-	var waves [][]Change
-	for begin := 0; begin < len(held); {
-		seat, end := held[begin].Seat, begin
-		for end < len(held) && held[end].Seat == seat {
-			end++
-		}
-		part := held[begin:end]
-		begin = end
-		share, ok := want[seat]
-		if !ok {
-			continue
-		}
-		ws, err := m.ShapeSeat(part, share)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", seat, err)
-		}
-		for k, w := range ws {
-			waves = appendWave(waves, k, w)
-		}
-	}
-	return waves, nil
+	return ShapeSeats(held, want, m.ShapeSeat)
 }
 
 // ShapeSeat shapes one seat.

@@ -3,6 +3,7 @@ package cutover
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"roomshift/cutover/writer"
 )
@@ -59,7 +60,7 @@ func (e *engine) moverOf(pair string) *mover {
 func (e *engine) budgetOf(pair string) writer.Budget {
 	none := noWriter
 	for i := range e.plan.Steps {
-		if w := e.plan.Steps[i].Writer; w != nil && contains(w.Pairs, pair) {
+		if w := e.plan.Steps[i].Writer; w != nil && slices.Contains(w.Pairs, pair) {
 			none = w.NoWriter
 		}
 	}
@@ -333,10 +334,13 @@ func (e *engine) settleWriters() bool {
 		if !m.settle && (!m.open || m.phase == e.phases) {
 			continue
 		}
-		goes = e.drive(m, nearer, func() string { return "nothing is begun now" }) == moveOn || goes
+		goes = e.drive(m, nearer, beginsNothing) == moveOn || goes
 	}
 	return goes
 }
+
+// beginsNothing: a pair that is brought to the nearer side is not moved anew.
+func beginsNothing() string { return "nothing is begun now" }
 
 // nearer is the side to which a move is brought that nobody wishes any more.
 func nearer(r *writer.Record) Room {

@@ -2,13 +2,10 @@ package cutover
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
 	"roomshift/cutover/writer"
 )
-
-func contains(names []string, name string) bool { return slices.Contains(names, name) }
 
 // budgetFor divides the time without a writer: the fence by whole seconds, as servers count it, then killing, waiting, COMMIT.
 func budgetFor(none T) writer.Budget {
@@ -60,7 +57,7 @@ func (e *engine) moveStep(i int) {
 // where it was to go.
 func (e *engine) moveTakenOver(i int, m *mover) {
 	s := &e.steps[i]
-	switch e.drive(m, nearer, func() string { return "nothing is begun now" }) {
+	switch e.drive(m, nearer, beginsNothing) {
 	case moveThere:
 		to := e.plan.Steps[i].Writer.To
 		if at := e.p.Writers[m.pair].Writer; at != to {

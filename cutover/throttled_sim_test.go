@@ -16,6 +16,23 @@ func fourByFour(p *cutover.Plane) { p.MaxChanges = 4 }
 // throttledPlane is the plane that throttles in these tests.
 const throttledPlane = "home/services"
 
+// wideNight is a runbook over a service of so many instances that a rung takes many requests.
+func wideNight(t *testing.T) (path string, o sim.Options) {
+	t.Helper()
+	return wideBook(t), sim.Options{Seed: 1, Limits: fourByFour, Instances: map[string]int{"search": 60}}
+}
+
+// firstOf is the first request of a kind.
+func firstOf(t *testing.T, s *sim.Sim, of func(*travel) bool) *travel {
+	t.Helper()
+	all := travels(s)
+	i := slices.IndexFunc(all, of)
+	if i < 0 {
+		t.Fatal("there is no such request")
+	}
+	return all[i]
+}
+
 // throttles are faults for a server that takes writes for a tenth of each of so many seconds.
 func throttles(from cutover.T, seconds int) []string {
 	var faults []string
@@ -50,12 +67,10 @@ func refusedOf(s *sim.Sim, of func(*travel) bool) (all, refused []*travel) {
 // when that time is over: it waits neither for the rest of the wave nor for a listing, which of ten thousand instances takes longer than
 // the server asked for. Nothing of the next wave goes before it.
 func TestThrottledIsSentAgainAsItIs(t *testing.T) {
-	path := wideBook(t)
-	o := sim.Options{Seed: 1, Limits: fourByFour, Instances: map[string]int{"search": 60}}
+	path, o := wideNight(t)
 	quiet, _ := playSim(t, path, o)
 	first := func(v *travel) bool { return v.intent.Step == 1 }
-	undisturbed := travels(quiet)
-	began := undisturbed[slices.IndexFunc(undisturbed, first)].decided
+	began := firstOf(t, quiet, first).decided
 	s, out := playSim(t, path, o, throttles(began+50*cutover.Millisecond, 30)...)
 	all, refused := refusedOf(s, first)
 	if len(refused) < 4 {
@@ -88,14 +103,12 @@ func TestThrottledIsSentAgainAsItIs(t *testing.T) {
 // TestThrottledWayBack: a request of many changes that is refused is one failure, not as many, and a server that takes something in between
 // is asked again within seconds.
 func TestThrottledWayBack(t *testing.T) {
-	path := wideBook(t)
-	o := sim.Options{Seed: 1, Limits: fourByFour, Instances: map[string]int{"search": 60}}
+	path, o := wideNight(t)
 	_, out := playSim(t, path, o)
 	o.Commands = []sim.Timed{back(cutover.T(out.Took))}
 	quiet, _ := playSim(t, path, o)
 	undoes := func(v *travel) bool { return !isForward(v) }
-	undisturbed := travels(quiet)
-	began := undisturbed[slices.IndexFunc(undisturbed, undoes)].decided
+	began := firstOf(t, quiet, undoes).decided
 	s, out := playSim(t, path, o, throttles(began+50*cutover.Millisecond, 120)...)
 	all, refused := refusedOf(s, undoes)
 	if len(refused) < 4 {
@@ -114,14 +127,12 @@ func TestThrottledWayBack(t *testing.T) {
 
 // TestARequestFailsOnce: an undo of four changes that failed is tried again after a second, as one of a single change is.
 func TestARequestFailsOnce(t *testing.T) {
-	path := wideBook(t)
-	o := sim.Options{Seed: 1, Limits: fourByFour, Instances: map[string]int{"search": 60}}
+	path, o := wideNight(t)
 	_, out := playSim(t, path, o)
 	o.Commands = []sim.Timed{back(cutover.T(out.Took))}
 	quiet, _ := playSim(t, path, o)
 	undoes := func(v *travel) bool { return !isForward(v) && v.plane == throttledPlane }
-	undisturbed := travels(quiet)
-	began := undisturbed[slices.IndexFunc(undisturbed, undoes)].sent
+	began := firstOf(t, quiet, undoes).sent
 	s, out := playSim(t, path, o, fmt.Sprintf("fail writes at %s for 1ms in %s", began.Duration(), throttledPlane))
 	all, refused := refusedOf(s, undoes)
 	if len(refused) == 0 || len(refused[0].intent.Changes) != 4 {
@@ -141,12 +152,10 @@ func TestARequestFailsOnce(t *testing.T) {
 // TestThrottledListingIsWaitedFor: a server that wants to be asked for its listing later is asked then, and no sooner; the rung isn't counted as
 // failed for it, however often, and nobody is asked.
 func TestThrottledListingIsWaitedFor(t *testing.T) {
-	path := wideBook(t)
-	o := sim.Options{Seed: 1, Limits: fourByFour, Instances: map[string]int{"search": 60}}
+	path, o := wideNight(t)
 	first := func(v *travel) bool { return v.intent.Step == 1 }
 	quiet, _ := playSim(t, path, o)
-	undisturbed := travels(quiet)
-	from := undisturbed[slices.IndexFunc(undisturbed, first)].decided - cutover.Second
+	from := firstOf(t, quiet, first).decided - cutover.Second
 	const patience, times = 3 * cutover.Second, 10
 	var faults []string
 	for i := range cutover.T(times) { // it is well for no moment in between
@@ -170,8 +179,7 @@ func TestThrottledListingIsWaitedFor(t *testing.T) {
 
 // TestThrottledIsNotListedForKeeping: a plane that wants to be left alone for five minutes isn't listed every ten seconds meanwhile.
 func TestThrottledIsNotListedForKeeping(t *testing.T) {
-	path := wideBook(t)
-	o := sim.Options{Seed: 1, Limits: fourByFour, Instances: map[string]int{"search": 60}}
+	path, o := wideNight(t)
 	quiet, _ := playSim(t, path, o)
 	from := cutover.T(0)
 	for _, v := range travels(quiet) {

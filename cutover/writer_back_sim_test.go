@@ -119,13 +119,7 @@ func TestFreezeDuringAMove(t *testing.T) {
 // TestBackWaitsForAWriter: a master that stands still in the middle of a move keeps nobody in the cloud, and going back isn't at its end
 // before the pair has its writer again.
 func TestBackWaitsForAWriter(t *testing.T) {
-	plain, _ := moved(t, movesWriter, sim.Options{})
-	var fence sim.Verb
-	for _, v := range plain.Verbs() {
-		if v.Do == writer.Fence {
-			fence = v
-		}
-	}
+	fence := fenceOf(t, movesWriter, "feed-db")
 	at := fence.At + 3*cutover.Millisecond
 	still := fmt.Sprintf("freeze server home at %s for 1m", at.Duration())
 	s, out := moved(t, movesWriter, sim.Options{Commands: []sim.Timed{said(at+2*cutover.Second, "back", map[string]string{"to": "start"})}}, still)
@@ -142,13 +136,7 @@ func TestBackWaitsForAWriter(t *testing.T) {
 // TestBackWaitsForTheRecord: the record's Consul is gone in the middle of a move. Home takes writes again at once, by its fencer's licence,
 // and the run doesn't end before the record says so.
 func TestBackWaitsForTheRecord(t *testing.T) {
-	plain, _ := moved(t, movesWriter, sim.Options{})
-	var fence sim.Verb
-	for _, v := range plain.Verbs() {
-		if v.Do == writer.Fence {
-			fence = v
-		}
-	}
+	fence := fenceOf(t, movesWriter, "feed-db")
 	at := fence.At + 3*cutover.Millisecond
 	gone := fmt.Sprintf("consul cloud down at %s for 1m", at.Duration())
 	s, out := moved(t, movesWriter, sim.Options{Commands: []sim.Timed{said(at+cutover.Millisecond, "back", map[string]string{"to": "start"})}}, gone)

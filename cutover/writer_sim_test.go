@@ -43,6 +43,17 @@ func moved(t *testing.T, text string, o sim.Options, faults ...string) (*sim.Sim
 	return s, out
 }
 
+// fenceOf is the fence of a pair's move when nothing goes wrong.
+func fenceOf(t *testing.T, text, pair string) sim.Verb {
+	t.Helper()
+	plain, _ := moved(t, text, sim.Options{})
+	i := slices.IndexFunc(plain.Verbs(), func(v sim.Verb) bool { return v.Do == writer.Fence && v.Pair == pair })
+	if i < 0 {
+		t.Fatalf("%s isn't fenced", pair)
+	}
+	return plain.Verbs()[i]
+}
+
 // allOf is what happened, for a failure.
 func allOf(out *sim.Outcome) string {
 	var b strings.Builder
@@ -144,13 +155,7 @@ func TestTwoFaultsOfAMove(t *testing.T) {
 // TestAMoveIsGivenUpInTime: replication that is late from the fence on is waited for as long as noWriter allows, and no longer; then people
 // are asked, and may try again.
 func TestAMoveIsGivenUpInTime(t *testing.T) {
-	plain, _ := moved(t, movesWriter, sim.Options{})
-	var fence sim.Verb
-	for _, v := range plain.Verbs() {
-		if v.Do == writer.Fence {
-			fence = v
-		}
-	}
+	fence := fenceOf(t, movesWriter, "feed-db")
 	late := fmt.Sprintf("lag feed-db home→cloud 4s at %s for 20s", fence.At.Duration())
 	again := said(fence.At+2*cutover.Minute, "accept", map[string]string{"step": "writes", "reason": "replication is well again"})
 	s, out := moved(t, movesWriter, sim.Options{Commands: []sim.Timed{again}}, late)
@@ -168,13 +173,7 @@ func TestAMoveIsGivenUpInTime(t *testing.T) {
 func TestPairsMoveOneAfterTheOther(t *testing.T) {
 	text := strings.Replace(movesWriter, "pairs: [feed-db], noWriter: 2s", "pairs: [feed-db, user-db], noWriter: 20s", 1)
 	text = strings.Replace(text, "  - name: writes\n", "  - name: writes\n    window: any\n", 1)
-	plain, _ := moved(t, text, sim.Options{})
-	var fence sim.Verb
-	for _, v := range plain.Verbs() {
-		if v.Do == writer.Fence && v.Pair == "user-db" {
-			fence = v
-		}
-	}
+	fence := fenceOf(t, text, "user-db")
 	fault := fmt.Sprintf("stop user-db home→cloud at %s for 2m", (fence.At - cutover.Millisecond).Duration())
 	s, out := moved(t, text, sim.Options{}, fault)
 	var order []string

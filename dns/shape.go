@@ -19,27 +19,7 @@ func (w *Weights) Shape(held []cutover.Held, want map[cutover.Seat]cutover.Share
 	}
 	held = slices.Clone(held)
 	slices.SortStableFunc(held, func(a, b cutover.Held) int { return cutover.CompareSeats(a.Seat, b.Seat) })
-	var waves [][]cutover.Change
-	for i := 0; i < len(held); {
-		k := i
-		for k < len(held) && held[k].Seat == held[i].Seat {
-			k++
-		}
-		if share, ok := want[held[i].Seat]; ok {
-			some, err := w.shapeSeat(held[i:k], share)
-			if err != nil {
-				return nil, fmt.Errorf("%v: %w", held[i].Seat, err)
-			}
-			for n, wave := range some {
-				for len(waves) <= n {
-					waves = append(waves, nil)
-				}
-				waves[n] = append(waves[n], wave...)
-			}
-		}
-		i = k
-	}
-	return waves, nil
+	return cutover.ShapeSeats(held, want, w.shapeSeat)
 }
 
 func (w *Weights) shapeSeat(held []cutover.Held, want cutover.Share) ([][]cutover.Change, error) {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -183,41 +182,13 @@ func (u *instanceRun) throttle(b *testing.B, perSecond float64) string {
 	return s.URL
 }
 
-const instanceBenchRooms = `version: 1
-environment: lab
-control: {room: home, prefix: roomshift}
-rooms:
-  home: {consul: {addr: %q, datacenter: home}, addresses: [%s]}
-  cloud: {addresses: [%s]}
-prometheus: {addr: "http://127.0.0.1:9"}
-routes:
-  web: {consul: {%s}}
-gates:
-  errors:
-    each: room
-    ratio: {bad: 'bad{room="$room"}', of: 'all{room="$room"}'}
-    every: 500ms
-    hold: {above: 1%%}
-    abort: {above: 5%%, for: 5s}
-`
-
-const instanceBenchBook = `version: 1
-name: bench
-move: {from: home, to: cloud}
-bake: 1s
-steps:
-  - shift: {cloud: {web: [5%]}}
-    settle: {within: 60s, tolerance: 2pt, else: ask}
-  - checkpoint: there
-`
-
 // shift runs the real engine over the real rooms, there and back, and returns how long its requests took, from the first to the last
 // answer.
 func (u *instanceRun) shift(b *testing.B) (there, back time.Duration) {
 	b.Helper()
 	rooms, book := filepath.Join(u.dir, "rooms.yaml"), filepath.Join(u.dir, "book.yaml")
-	roomsText := fmt.Sprintf(instanceBenchRooms, u.addr, u.addresses[0], u.addresses[1], u.route)
-	for file, text := range map[string]string{rooms: roomsText, book: instanceBenchBook} {
+	o := oneRoute{name: "bench", share: "5%", bake: "1s", home: u.addresses[0], cloud: u.addresses[1], consul: u.route}
+	for file, text := range map[string]string{rooms: o.rooms(u.addr, 0), book: o.book()} {
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			b.Fatal(err)
 		}

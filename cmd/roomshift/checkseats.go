@@ -12,13 +12,7 @@ import (
 // instances, however many they are.
 func seatFindings(pl *cutover.Plane, held []cutover.Held) []finding {
 	var fs []finding
-	for begin := 0; begin < len(held); {
-		seat, end := held[begin].Seat, begin
-		for end < len(held) && held[end].Seat == seat {
-			end++
-		}
-		part := held[begin:end]
-		begin = end
+	for seat, part := range cutover.EachSeat(held) {
 		if part[0].Room != "" {
 			fs = append(fs, finding{Check: "seat " + seat.String(), Room: pl.Room, Seen: instancesText(part), OK: true})
 			continue

@@ -21,33 +21,7 @@ import (
 	"roomshift/runbooks"
 )
 
-const keptRooms = `version: 1
-environment: lab
-control: {room: home, prefix: roomshift}
-rooms:
-  home: {consul: {addr: %q, datacenter: home}, agents: {port: %d}, addresses: [127.1.0.0/16]}
-  cloud: {addresses: [127.2.0.0/16]}
-prometheus: {addr: "http://127.0.0.1:9"}
-routes:
-  web: {consul: {service: web, consumer: generic}}
-gates:
-  errors:
-    each: room
-    ratio: {bad: 'bad{room="$room"}', of: 'all{room="$room"}'}
-    every: 500ms
-    hold: {above: 1%%}
-    abort: {above: 5%%, for: 5s}
-`
-
-const keptBook = `version: 1
-name: kept
-move: {from: home, to: cloud}
-bake: 10m
-steps:
-  - shift: {cloud: {web: [9%]}}
-    settle: {within: 60s, tolerance: 2pt, else: ask}
-  - checkpoint: there
-`
+var kept = oneRoute{name: "kept", share: "9%", bake: "10m", home: "127.1.0.0/16", cloud: "127.2.0.0/16", consul: "service: web, consumer: generic", agents: true}
 
 // realStage is a real Consul with a service of its agent's, and what is said to a run over it.
 type realStage struct {
@@ -60,7 +34,7 @@ type realStage struct {
 	notes []string
 }
 
-func startRealStage(t *testing.T, rooms, book string) *realStage {
+func startRealStage(t *testing.T, o oneRoute) *realStage {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("a real run lists what it keeps every 10 s")
@@ -71,8 +45,8 @@ func startRealStage(t *testing.T, rooms, book string) *realStage {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.consul.Kill)
-	s.write("rooms.yaml", fmt.Sprintf(rooms, s.consul.Addr, s.consul.Nodes[0].HTTP))
-	s.write("book.yaml", book)
+	s.write("rooms.yaml", o.rooms(s.consul.Addr, s.consul.Nodes[0].HTTP))
+	s.write("book.yaml", o.book())
 	return s
 }
 
@@ -246,7 +220,7 @@ func (s *realStage) run() (records func() []cutover.Record, end func() *cutover.
 // counted, and said. Going back then leaves the foreign one alone, or, once that has been given back, ends as it began.
 func TestRunKeepsAgentsWeights(t *testing.T) {
 	t.Parallel()
-	s := startRealStage(t, keptRooms, keptBook)
+	s := startRealStage(t, kept)
 	for i := range 2 {
 		s.register(fmt.Sprintf("h%d", i), fmt.Sprintf("127.1.0.%d", i+1), 100, "1")
 		s.register(fmt.Sprintf("c%d", i), fmt.Sprintf("127.2.0.%d", i+1), 5, "1")

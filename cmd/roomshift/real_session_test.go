@@ -16,39 +16,12 @@ import (
 	"roomshift/cutover"
 )
 
-const sessionRooms = `version: 1
-environment: lab
-control: {room: home, prefix: roomshift}
-rooms:
-  home: {consul: {addr: %q, datacenter: home}, agents: {port: %d}, addresses: [10.1.0.0/16]}
-  cloud: {addresses: [10.2.0.0/16]}
-prometheus: {addr: "http://127.0.0.1:9"}
-routes:
-  web: {consul: {upstream: web}}
-gates:
-  errors:
-    each: room
-    ratio: {bad: 'bad{room="$room"}', of: 'all{room="$room"}'}
-    every: 500ms
-    hold: {above: 1%%}
-    abort: {above: 5%%, for: 5s}
-`
-
-const sessionBook = `version: 1
-name: session
-move: {from: home, to: cloud}
-bake: 1s
-steps:
-  - shift: {cloud: {web: [5%]}}
-    settle: {within: 60s, tolerance: 2pt, else: ask}
-  - checkpoint: there
-`
-
 // TestSessionGoesByItsPlan: a room that was out as a whole comes in by two requests, the second of which fails at first. What isn't in yet then
 // isn't what somebody took out of a room that serves: the run's own plan tells the two apart, and a session's media are told it.
 func TestSessionGoesByItsPlan(t *testing.T) {
 	t.Setenv("XDG_STATE_HOME", t.TempDir())
-	s := startRealStage(t, sessionRooms, sessionBook)
+	o := oneRoute{name: "session", share: "5%", bake: "1s", home: "10.1.0.0/16", cloud: "10.2.0.0/16", consul: "upstream: web", agents: true}
+	s := startRealStage(t, o)
 	to, err := url.Parse(s.consul.Addr)
 	if err != nil {
 		t.Fatal(err)
@@ -63,7 +36,7 @@ func TestSessionGoesByItsPlan(t *testing.T) {
 		proxy.ServeHTTP(w, r)
 	}))
 	t.Cleanup(front.Close)
-	s.write("rooms.yaml", fmt.Sprintf(sessionRooms, front.URL, s.consul.Nodes[0].HTTP))
+	s.write("rooms.yaml", o.rooms(front.URL, s.consul.Nodes[0].HTTP))
 	const cloud = 100
 	put := func(addr, value string) { s.put("/v1/kv/upstreams/web/"+addr, value) }
 	put("10.1.0.1:80", `{"weight":100}`)

@@ -134,31 +134,13 @@ func (m *medium) Fill(held []cutover.Held, newer func(*cutover.Held) bool, want 
 
 // Shape brings each seat to its share.
 func (m *medium) Shape(held []cutover.Held, want map[cutover.Seat]cutover.Share) ([][]cutover.Change, error) {
-	var waves [][]cutover.Change
-	for i := 0; i < len(held); {
-		k := i
-		for k < len(held) && held[k].Seat == held[i].Seat {
-			k++
-		}
-		st := m.seat(held[i].Seat)
+	return cutover.ShapeSeats(held, want, func(of []cutover.Held, share cutover.Share) ([][]cutover.Change, error) {
+		st := m.seat(of[0].Seat)
 		if st == nil {
-			return nil, fmt.Errorf("%s has no seat %s", m.name, held[i].Seat)
+			return nil, fmt.Errorf("%s has no such seat", m.name)
 		}
-		if share, ok := want[st.id]; ok {
-			ws, err := m.shape(st, held[i:k], share)
-			if err != nil {
-				return nil, err
-			}
-			for n, w := range ws {
-				for len(waves) <= n {
-					waves = append(waves, nil)
-				}
-				waves[n] = append(waves[n], w...)
-			}
-		}
-		i = k
-	}
-	return waves, nil
+		return m.shape(st, of, share)
+	})
 }
 
 // Write sends one request. What becomes of it, and when, may be a fault's.
