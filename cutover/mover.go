@@ -89,7 +89,7 @@ func (e *engine) drive(m *mover, wish func(*writer.Record) Room, may func() stri
 		}
 	}
 	m.seen, m.begins, m.holds = nil, 0, ""
-	m.tell(e, &a)
+	m.tell(e, &a, seen.Err)
 	switch a.Do {
 	case writer.Done:
 		m.known, m.open, m.settle, m.tries, m.fences = true, false, false, 0, 0
@@ -114,12 +114,17 @@ func (e *engine) drive(m *mover, wish func(*writer.Record) Room, may func() stri
 	return moveOn
 }
 
-// tell tells people once of what they must hear: what only they can end, and what should not have been.
-func (m *mover) tell(e *engine, a *writer.Act) {
-	if text := a.Reason.String(); (a.Do == writer.Hold || a.Alarm) && m.told != text {
-		m.told = text
-		e.note(fmt.Sprintf("the writer of %s: %s", m.pair, text))
+// tell tells people once of what they must hear: what only they can end, and what should not have been. away is why something didn't answer.
+func (m *mover) tell(e *engine, a *writer.Act, away error) {
+	text := a.Reason.String()
+	if a.Do != writer.Hold && !a.Alarm || m.told == text {
+		return
 	}
+	m.told = text
+	if away != nil {
+		text += ": " + away.Error()
+	}
+	e.note(fmt.Sprintf("the writer of %s: %s", m.pair, text))
 }
 
 // state is whether it waits for something, or goes on.

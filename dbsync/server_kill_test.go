@@ -75,9 +75,16 @@ func testKillNeverEnds(t *testing.T) {
 		}
 	}
 	holds(t, err, "aren't gone", "app@127.0.0.1")
+	first := guest(t, server.App, "home")
+	var id int
+	if err := first.QueryRowContext(t.Context(), "SELECT CONNECTION_ID()").Scan(&id); err != nil {
+		t.Fatal(err)
+	}
 	killed := make(chan error, 1)
 	go func() { killed <- x["home"].Kill(within(t, time.Minute)) }()
-	time.Sleep(100 * time.Millisecond) // until it has looked who is there
+	until(t, "it has looked who is there", func() bool {
+		return count(t, "home", "SELECT COUNT(*) FROM information_schema.processlist WHERE id = ?", id) == 0
+	})
 	late := guest(t, server.App, "home")
 	do(t, late, "DO 1")
 	ok(t, <-killed)
