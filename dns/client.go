@@ -1,5 +1,5 @@
-// Package dns holds shares and TTLs of names at Alibaba Cloud DNS, and asks name servers what they really answer. It is the only
-// importer of Alibaba's SDK beside lab.
+// Package dns holds shares and TTLs of names at Alibaba Cloud DNS, and asks name servers what they really answer. It asks
+// through aliyun.
 //
 // Laws of this package:
 //   - There is no compare-and-set at this provider. One bounded request is read → write → read back: what doesn't hold Before is foreign
@@ -12,17 +12,11 @@
 package dns
 
 import (
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
-	"net"
-	"net/http"
-	"net/url"
-	"os"
-	"strings"
 	"time"
 
+	"roomshift/aliyun"
 	"roomshift/cutover"
 )
 
@@ -32,7 +26,7 @@ import (
 // what else changed at the provider during a write; nil: nobody is.
 type Config struct {
 	Name, Endpoint, CAFile string
-	Account                Account
+	Account                aliyun.Account
 	AccountFile            string
 	TimeOut                time.Duration
 	Note                   func(text string)
@@ -55,13 +49,12 @@ const workers = 8
 
 // Client is one account. It has no state but its connections and may be used by many goroutines.
 type Client struct {
-	name      string
-	timeOut   time.Duration
-	keys      *keyring
-	note      func(string)
-	transport *http.Transport
-	reads     chan *worker // the SDK's clients may not be shared: one for each request at a time
-	writes    chan *worker
+	name    string
+	timeOut time.Duration
+	ali     *aliyun.Client
+	note    func(string)
+	reads   chan *worker // the SDK's clients may not be shared: one for each request at a time
+	writes  chan *worker
 }
 
 // New makes a client; no request is sent. Errors name what is wrong, never a secret.
@@ -75,32 +68,21 @@ func New(c Config) (*Client, error) {
 	if c.TimeOut <= 0 {
 		c.TimeOut = 5 * time.Second
 	}
-	endpoint, err := endpointOf(c.Endpoint)
+	// A call is shorter than the request's time-out, so that a request of several calls tells what it knows.
+	ali, err := aliyun.New(aliyun.Config{Name: c.Name, Endpoint: c.Endpoint, CAFile: c.CAFile, Account: c.Account, AccountFile: c.AccountFile,
+		CallLimit: c.TimeOut * 3 / 5, Conns: 2 * workers, Kind: kindOfCode})
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", c.Name, err)
+		return nil, err
 	}
-	if err := c.Account.refuse(); err != nil {
-		return nil, fmt.Errorf("%s: %w", c.Name, err)
-	}
-	if strings.Contains(","+os.Getenv("DEBUG")+",", ",sdk,") {
-		return nil, fmt.Errorf("%s: DEBUG=sdk makes Alibaba's SDK print signed requests on standard output: unset it", c.Name)
-	}
-	roots, err := rootsOf(c.CAFile)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", c.Name, err)
-	}
-	// As net/http's default, without its proxy from the environment.
-	own := &Client{name: c.Name, timeOut: c.TimeOut, keys: newKeyring(c.Name, c.AccountFile, c.Account), note: c.Note, reads: make(chan *worker, workers), writes: make(chan *worker, workers),
-		transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, MaxIdleConnsPerHost: 2 * workers,
-			IdleConnTimeout: 90 * time.Second, TLSHandshakeTimeout: c.TimeOut}}
+	own := &Client{name: c.Name, timeOut: c.TimeOut, ali: ali, note: c.Note, reads: make(chan *worker, workers), writes: make(chan *worker, workers)}
 	if own.note == nil {
 		own.note = func(string) {}
 	}
 	for _, pool := range []chan *worker{own.reads, own.writes} {
 		for range workers { // one after the other: making two at once is a race in the SDK
-			w, err := newWorker(own, endpoint)
+			w, err := newWorker(own)
 			if err != nil {
-				return nil, own.clean(fmt.Errorf("%s: %w", c.Name, err))
+				return nil, ali.Clean(fmt.Errorf("%s: %w", c.Name, err))
 			}
 			w.home = pool
 			pool <- w
@@ -109,39 +91,20 @@ func New(c Config) (*Client, error) {
 	return own, nil
 }
 
-// endpointOf takes an address that may be asked: HTTPS, or HTTP on this machine.
-func endpointOf(s string) (*url.URL, error) {
-	u, err := url.Parse(s)
-	if err != nil || u.Host == "" || u.User != nil || strings.Trim(u.Path, "/") != "" {
-		return nil, errors.New("the endpoint is no https://HOST")
-	}
-	ip := net.ParseIP(u.Hostname())
-	switch {
-	case u.Scheme == "https":
-	case u.Scheme == "http" && ip != nil && ip.IsLoopback():
-	default:
-		return nil, fmt.Errorf("the endpoint %s://%s isn't asked: want https, for requests carry the account's signature; http is for loopback addresses", u.Scheme, u.Host)
-	}
-	return u, nil
-}
+// ErrNoName says that the account has no such name.
+var ErrNoName = errors.New("the account has no such name")
 
-func rootsOf(file string) (*x509.CertPool, error) {
-	if file == "" {
-		return nil, nil
+// kindOfCode is what a code of this API's means.
+func kindOfCode(code string) error {
+	switch code {
+	case "InvalidDomainName.NoExist", "InvalidRR.NoExist", "IncorrectDomainUser":
+		return ErrNoName
 	}
-	b, err := os.ReadFile(file)
-	if err != nil {
-		return nil, err
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(b) {
-		return nil, fmt.Errorf("%s holds no certificate", file)
-	}
-	return pool, nil
+	return nil
 }
 
 // Close closes the connections that are idle.
-func (c *Client) Close() { c.transport.CloseIdleConnections() }
+func (c *Client) Close() { c.ali.Close() }
 
 // Plane is one of this client's media as the plane of its name. place is the lock's place. shows is the TTL in force when names are
 // moved: as long may an answer be kept that was given before a write.

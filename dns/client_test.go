@@ -23,6 +23,7 @@ import (
 	"testing"
 	"time"
 
+	"roomshift/aliyun"
 	"roomshift/cutover"
 	"roomshift/dns"
 	"roomshift/dns/alidnstest"
@@ -45,7 +46,7 @@ func TestOnlyHTTPS(t *testing.T) {
 			t.Errorf("%q: the error tells a password: %v", endpoint, err)
 		}
 	}
-	if _, err := dns.New(dns.Config{}); !errors.Is(err, dns.ErrNoAccount) {
+	if _, err := dns.New(dns.Config{}); !errors.Is(err, aliyun.ErrNoAccount) {
 		t.Errorf("without an account: %v", err)
 	}
 	t.Setenv("DEBUG", "x,sdk")
@@ -58,12 +59,12 @@ func TestOnlyHTTPS(t *testing.T) {
 func TestAccountFrom(t *testing.T) {
 	none := func(string) string { return "" }
 	env := func(name string) string {
-		return map[string]string{dns.EnvKeyID: "id", dns.EnvSecret: "se", dns.EnvToken: "to"}[name]
+		return map[string]string{aliyun.EnvKeyID: "id", aliyun.EnvSecret: "se", aliyun.EnvToken: "to"}[name]
 	}
-	if a, err := dns.AccountFrom("", env); err != nil || a != (dns.Account{KeyID: "id", Secret: "se", Token: "to"}) {
+	if a, err := aliyun.AccountFrom("", env); err != nil || a != (aliyun.Account{KeyID: "id", Secret: "se", Token: "to"}) {
 		t.Errorf("from the environment: %+v, %v", a, err)
 	}
-	if _, err := dns.AccountFrom("", none); !errors.Is(err, dns.ErrNoAccount) || !strings.Contains(err.Error(), dns.EnvSecret) {
+	if _, err := aliyun.AccountFrom("", none); !errors.Is(err, aliyun.ErrNoAccount) || !strings.Contains(err.Error(), aliyun.EnvSecret) {
 		t.Errorf("from an empty environment: %v", err)
 	}
 	file := filepath.Join(t.TempDir(), "credentials")
@@ -73,14 +74,14 @@ func TestAccountFrom(t *testing.T) {
 		}
 	}
 	write("# mine\n[other]\naccess_key_id = no\n[default]\ntype = access_key\naccess_key_id = LTAIfile\naccess_key_secret=hush=\n[more]\naccess_key_secret = no\n")
-	if a, err := dns.AccountFrom(file, env); err != nil || a != (dns.Account{KeyID: "LTAIfile", Secret: "hush="}) {
+	if a, err := aliyun.AccountFrom(file, env); err != nil || a != (aliyun.Account{KeyID: "LTAIfile", Secret: "hush="}) {
 		t.Errorf("from a file: %+v, %v", a, err)
 	}
 	write("[default]\naccess_key_id = LTAIfile\n")
-	if _, err := dns.AccountFrom(file, env); !errors.Is(err, dns.ErrNoAccount) || strings.Contains(err.Error(), "LTAIfile") {
+	if _, err := aliyun.AccountFrom(file, env); !errors.Is(err, aliyun.ErrNoAccount) || strings.Contains(err.Error(), "LTAIfile") {
 		t.Errorf("from half a file: %v", err)
 	}
-	if _, err := dns.AccountFrom(file+"-not", env); err == nil {
+	if _, err := aliyun.AccountFrom(file+"-not", env); err == nil {
 		t.Error("from no file: no error")
 	}
 }
@@ -188,7 +189,7 @@ func TestPolicyIsLeast(t *testing.T) {
 	}
 	for _, lacks := range dns.Actions {
 		some := slices.DeleteFunc(slices.Clone(dns.Actions), func(a string) bool { return a == lacks })
-		if err := all(newLab(t, alidnstest.Options{Allowed: some})); !errors.Is(err, dns.ErrForbidden) {
+		if err := all(newLab(t, alidnstest.Options{Allowed: some})); !errors.Is(err, aliyun.ErrForbidden) {
 			t.Errorf("without %s: %v", lacks, err)
 		}
 	}

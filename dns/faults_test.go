@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"roomshift/aliyun"
 	"roomshift/cutover"
 	"roomshift/dns"
 	"roomshift/dns/alidnstest"
@@ -103,7 +104,7 @@ func TestThrottled(t *testing.T) {
 		l.server.Fault(alidnstest.Fault{Action: "write", Kind: alidnstest.Throttle, RetryAfter: after})
 		want := max(cutover.Second, cutover.T(after))
 		for _, o := range w.Write(within(t), cutover.Fence{}, cs) {
-			if o.What != cutover.Failed || !errors.Is(o.Err, dns.ErrThrottled) || o.RetryAfter != want {
+			if o.What != cutover.Failed || !errors.Is(o.Err, aliyun.ErrThrottled) || o.RetryAfter != want {
 				t.Errorf("%v after %v: %v, want failed after %v", o.What, o.RetryAfter.Duration(), o.Err, want.Duration())
 			}
 		}

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"roomshift/aliyun"
 	"roomshift/cutover"
 	"roomshift/dns"
 	"roomshift/dns/alidnstest"
@@ -33,7 +34,7 @@ func TestTokenIsRenewed(t *testing.T) {
 	}
 	write(ini(first))
 	l := newLab(t, alidnstest.Options{Token: first})
-	a, err := dns.AccountFrom(file, nil)
+	a, err := aliyun.AccountFrom(file, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,12 +57,12 @@ func TestTokenIsRenewed(t *testing.T) {
 	change := l.changeOf(w, wwwDefault, object, "90")
 	l.server.Renew(second)
 	o := w.Write(within(t), cutover.Fence{}, []cutover.Change{change})[0]
-	if o.What != cutover.Failed || o.RetryAfter != 0 || !errors.Is(o.Err, dns.ErrExpired) || !strings.Contains(o.Err.Error(), "InvalidSecurityToken.Expired") ||
+	if o.What != cutover.Failed || o.RetryAfter != 0 || !errors.Is(o.Err, aliyun.ErrExpired) || !strings.Contains(o.Err.Error(), "InvalidSecurityToken.Expired") ||
 		!strings.Contains(o.Err.Error(), "renew it in "+file) || strings.Contains(o.Err.Error(), first) {
 		t.Errorf("with a token that has expired: %+v", o)
 	}
 	write(ini(second)[:60]) // half of it
-	if o := w.Write(within(t), cutover.Fence{}, []cutover.Change{change})[0]; o.What != cutover.Failed || !errors.Is(o.Err, dns.ErrExpired) {
+	if o := w.Write(within(t), cutover.Fence{}, []cutover.Change{change})[0]; o.What != cutover.Failed || !errors.Is(o.Err, aliyun.ErrExpired) {
 		t.Errorf("while the file is half written: %+v", o)
 	}
 	write(ini(second))
@@ -81,7 +82,7 @@ func TestTokenIsRenewed(t *testing.T) {
 	write(strings.Replace(ini(fourth)+"#", "#", " ", 1)) // as long as the third
 	l.server.Renew(fourth)
 	o = w.Write(within(t), cutover.Fence{}, []cutover.Change{change})[0]
-	if o.What != cutover.Failed || !errors.Is(o.Err, dns.ErrExpired) || o.RetryAfter <= 0 {
+	if o.What != cutover.Failed || !errors.Is(o.Err, aliyun.ErrExpired) || o.RetryAfter <= 0 {
 		t.Errorf("refused while the file has a newer one: %+v, want it asked again soon", o)
 	}
 	if o := w.Write(within(t), cutover.Fence{}, []cutover.Change{change})[0]; o.What != cutover.Done {

@@ -15,6 +15,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"roomshift/aliyun"
 	"roomshift/cutover"
 	"roomshift/cutover/cutovertest"
 	"roomshift/dns"
@@ -31,7 +32,7 @@ func TestMain(m *testing.M) {
 }
 
 var (
-	account = dns.Account{KeyID: alidnstest.TestKeyID, Secret: alidnstest.TestSecret}
+	account = aliyun.Account{KeyID: alidnstest.TestKeyID, Secret: alidnstest.TestSecret}
 	rooms   = []dns.RoomNets{
 		{Room: "home", Nets: []netip.Prefix{netip.MustParsePrefix("203.0.113.0/26"), netip.MustParsePrefix("2001:db8:1::/48")}},
 		{Room: "cloud", Nets: []netip.Prefix{netip.MustParsePrefix("198.51.100.0/26"), netip.MustParsePrefix("2001:db8:2::/48")}},

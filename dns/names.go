@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 
+	"roomshift/aliyun"
 	"roomshift/cutover"
 )
 
@@ -168,9 +169,9 @@ func (n *names) lists(ctx context.Context, seats []cutover.Seat) (map[string]*li
 
 // throttled says by its type that a listing is to be asked for later.
 func throttled(err error) error {
-	var e *callError
-	if errors.As(err, &e) && e.retryAfter > 0 {
-		return &cutover.Throttled{After: e.retryAfter, Err: err}
+	var e *aliyun.CallError
+	if errors.As(err, &e) && e.RetryAfter > 0 {
+		return &cutover.Throttled{After: e.RetryAfter, Err: err}
 	}
 	return err
 }

@@ -2,15 +2,12 @@ package dns
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net/url"
 
-	"github.com/aliyun/alibaba-cloud-sdk-go/sdk"
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/requests"
 	"github.com/aliyun/alibaba-cloud-sdk-go/services/alidns"
 
-	"roomshift/cutover"
+	"roomshift/aliyun"
 )
 
 // record is one record as the provider holds it. weight is 0 where the provider doesn't say.
@@ -43,26 +40,20 @@ type api interface {
 // worker is one client of the SDK, which only one goroutine uses at a time.
 type worker struct {
 	client *Client
-	pin    *pin
+	lane   *aliyun.Lane
 	sdk    *alidns.Client
 	home   chan *worker // where it waits for the next request
 }
 
 var _ api = (*worker)(nil)
 
-func newWorker(c *Client, endpoint *url.URL) (*worker, error) {
-	w := &worker{client: c, pin: &pin{base: c.transport}}
-	config := sdk.NewConfig().WithAutoRetry(false).WithTimeout(2 * c.timeOut) // the call's context ends before
-	config.Scheme = "HTTPS"
-	if endpoint.Scheme == "http" {
-		config.Scheme = "HTTP"
-	}
-	config.Transport = w.pin
+func newWorker(c *Client) (*worker, error) {
+	w := &worker{client: c, lane: c.ali.Lane()}
 	var err error
-	if w.sdk, err = alidns.NewClientWithOptions("cn-hangzhou", config, c.keys); err != nil {
+	if w.sdk, err = alidns.NewClientWithOptions("cn-hangzhou", w.lane.Config(), c.ali.Keys()); err != nil {
 		return nil, err
 	}
-	w.sdk.Domain = endpoint.Host
+	w.sdk.Domain = c.ali.Host()
 	return w, nil
 }
 
@@ -81,34 +72,13 @@ func (c *Client) take(ctx context.Context, pool chan *worker) (*worker, error) {
 
 func (c *Client) give(w *worker) { w.home <- w }
 
-// call makes one call of the API, within ctx and the call's own limit. An answer that the SDK chokes on is unknown.
-func (w *worker) call(ctx context.Context, act string, do func() error) (err error) {
-	ctx, cancel := context.WithTimeout(ctx, w.client.callLimit())
-	defer cancel()
-	x := &exchange{ctx: ctx, account: w.client.keys.account()}
-	w.pin.x = x
-	defer func() {
-		if p := recover(); p != nil { // the SDK panics on an error whose members aren't texts
-			err = w.client.judge(x, act, fmt.Errorf("the answer can't be read: %T", p))
-		}
-	}()
-	if err := ctx.Err(); err != nil {
-		return w.client.judge(x, act, err)
-	}
-	if err := do(); err != nil {
-		return w.client.judge(x, act, err)
-	}
-	return nil
+// call makes one call of the API; read is it for what only reads.
+func (w *worker) call(ctx context.Context, act string, do func() error) error {
+	return w.lane.Call(ctx, act, do)
 }
 
-// read is call for what only reads: what isn't answered has no outcome.
 func (w *worker) read(ctx context.Context, act string, do func() error) error {
-	err := w.call(ctx, act, do)
-	var e *callError
-	if errors.As(err, &e) && errors.Is(e.kind, cutover.ErrOutcomeUnknown) {
-		e.kind = nil
-	}
-	return err
+	return w.lane.Read(ctx, act, do)
 }
 
 // pageSize is what both listings take at most.
@@ -121,7 +91,7 @@ func (w *worker) records(ctx context.Context, name string) ([]record, error) {
 	if err == nil && len(found) > 0 {
 		return found, nil
 	}
-	if err != nil && codeOf(err) != "InvalidDomainName.NoExist" && codeOf(err) != "InvalidRR.NoExist" {
+	if err != nil && aliyun.CodeOf(err) != "InvalidDomainName.NoExist" && aliyun.CodeOf(err) != "InvalidRR.NoExist" {
 		return nil, err
 	}
 	apex, err2 := w.recordsIn(ctx, name, name)
@@ -130,7 +100,7 @@ func (w *worker) records(ctx context.Context, name string) ([]record, error) {
 		return apex, nil
 	case err != nil:
 		return nil, err
-	case err2 != nil && codeOf(err2) != "InvalidDomainName.NoExist":
+	case err2 != nil && aliyun.CodeOf(err2) != "InvalidDomainName.NoExist":
 		return nil, err2
 	}
 	return nil, nil

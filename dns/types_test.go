@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"roomshift/aliyun"
 	"roomshift/cutover"
 	"roomshift/dns"
 	"roomshift/dns/alidnstest"
@@ -78,7 +79,7 @@ func TestThrottledListing(t *testing.T) {
 			}
 		}
 		var later *cutover.Throttled
-		if !errors.As(err, &later) || later.After <= 0 || !errors.Is(err, dns.ErrThrottled) {
+		if !errors.As(err, &later) || later.After <= 0 || !errors.Is(err, aliyun.ErrThrottled) {
 			t.Errorf("%s: %v, want it throttled, with its time", what, err)
 		}
 	}
@@ -96,7 +97,7 @@ func TestNoTokenOfBefore(t *testing.T) {
 	if err := os.WriteFile(file, []byte("access_key_id = idOfNight\naccess_key_secret = secretOfNight\nsecurity_token = tokenOfNight\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c, err := dns.New(dns.Config{Endpoint: s.URL, AccountFile: file, Account: dns.Account{KeyID: "idOfNoon", Secret: "secretOfNoon", Token: "tokenOfNoon"}})
+	c, err := dns.New(dns.Config{Endpoint: s.URL, AccountFile: file, Account: aliyun.Account{KeyID: "idOfNoon", Secret: "secretOfNoon", Token: "tokenOfNoon"}})
 	if err != nil {
 		t.Fatal(err)
 	}

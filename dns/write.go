@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"roomshift/aliyun"
 	"roomshift/cutover"
 )
 
@@ -51,13 +52,13 @@ type writing struct {
 }
 
 func (w *writing) all(err error) []cutover.Outcome {
-	var e *callError
+	var e *aliyun.CallError
 	wait := cutover.T(0)
 	if errors.As(err, &e) {
-		wait = e.retryAfter
+		wait = e.RetryAfter
 	}
 	for i := range w.outs {
-		w.outs[i] = cutover.Outcome{What: cutover.Failed, RetryAfter: wait, Err: w.client.clean(err)}
+		w.outs[i] = cutover.Outcome{What: cutover.Failed, RetryAfter: wait, Err: w.client.ali.Clean(err)}
 	}
 	return w.outs
 }
@@ -132,7 +133,7 @@ func (w *writing) send(ctx context.Context, a api) {
 			continue
 		}
 		err := w.rules.set(ctx, a, l, r, c.After)
-		if err == nil || codeOf(err) == "DomainRecordDuplicate" { // it holds all that already: reading it back tells
+		if err == nil || aliyun.CodeOf(err) == "DomainRecordDuplicate" { // it holds all that already: reading it back tells
 			w.sent[i] = r
 			continue
 		}
@@ -140,8 +141,8 @@ func (w *writing) send(ctx context.Context, a api) {
 		switch {
 		case w.outs[i].What == cutover.Unknown:
 			stop = errors.New("a write before it in this request wasn't answered")
-		case errors.Is(err, ErrThrottled):
-			stop, wait = ErrThrottled, w.outs[i].RetryAfter
+		case errors.Is(err, aliyun.ErrThrottled):
+			stop, wait = aliyun.ErrThrottled, w.outs[i].RetryAfter
 		}
 	}
 }
@@ -149,9 +150,9 @@ func (w *writing) send(ctx context.Context, a api) {
 // failed is what an error of a call comes to.
 func failed(c cutover.Change, err error) cutover.Outcome {
 	o := cutover.Outcome{What: cutover.Failed, Err: fmt.Errorf("%s: %w", c.Object, err)}
-	var e *callError
+	var e *aliyun.CallError
 	if errors.As(err, &e) {
-		o.What, o.RetryAfter = e.what, e.retryAfter
+		o.What, o.RetryAfter = e.What, e.RetryAfter
 	}
 	return o
 }
@@ -210,7 +211,7 @@ func (w *writing) mended(ctx context.Context, a api, c cutover.Change, was, is *
 		said = err.Error()
 	}
 	if said != "" {
-		w.client.note(w.client.clean(fmt.Errorf("%s: %s", c.Object, said)).Error())
+		w.client.note(w.client.ali.Clean(fmt.Errorf("%s: %s", c.Object, said)).Error())
 		is.weight = was.weight // told already
 	}
 }

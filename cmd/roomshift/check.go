@@ -12,9 +12,9 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"roomshift/aliyun"
 	"roomshift/consul"
 	"roomshift/cutover"
-	"roomshift/dns"
 	"roomshift/runbooks"
 )
 
@@ -152,7 +152,7 @@ func (r *realRooms) findings(ctx context.Context, serves func(cutover.Room) bool
 // unreadable is a Consul whose seats can't be read. Where its token may not read them, what it needs goes with it.
 func (r *realRooms) unreadable(plane, room string, err error) finding {
 	f := finding{Check: "seats of " + plane, Room: room, Seen: err.Error(), Want: "every seat readable", Do: "mend the key or the address"}
-	if r.names != nil && errors.Is(err, dns.ErrForbidden) {
+	if r.names != nil && errors.Is(err, aliyun.ErrForbidden) {
 		f.Do, f.Grant = "give the account this policy", r.names.grant(err)
 	}
 	if errors.Is(err, consul.ErrForbidden) {

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"roomshift/aliyun"
 	"roomshift/cutover"
 	"roomshift/dns"
 )
@@ -57,7 +58,7 @@ func (n *alidnsNames) covered(ctx context.Context, x dns.Name) []finding {
 
 // grant is what the account needs, where that is what lacks.
 func (n *alidnsNames) grant(err error) []string {
-	if !errors.Is(err, dns.ErrForbidden) {
+	if !errors.Is(err, aliyun.ErrForbidden) {
 		return nil
 	}
 	return strings.Split(dns.Policy(), "\n")

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"roomshift/aliyun"
 	"roomshift/cutover"
 	"roomshift/dns"
 	"roomshift/runbooks"
@@ -42,7 +43,7 @@ func (r *realRooms) wireNames() error {
 	if reached == nil {
 		reached = &runbooks.Alidns{}
 	}
-	account, err := dns.AccountFrom(reached.CredentialsFile, os.Getenv)
+	account, err := aliyun.AccountFrom(reached.CredentialsFile, os.Getenv)
 	if err != nil {
 		return usage("alidns: %w", err)
 	}
@@ -221,7 +222,7 @@ func alidnsAccount(rooms *runbooks.Rooms) (account, bool) {
 func alidnsGrants(w io.Writer, a account) {
 	where := a.Secret
 	if where == "" {
-		where = "$" + dns.EnvKeyID + ", $" + dns.EnvSecret
+		where = "$" + aliyun.EnvKeyID + ", $" + aliyun.EnvSecret
 	}
 	fmt.Fprintf(w, "ALIDNS   %s · AccessKey: %s · a RAM policy, ZONE being each domain that the names lie in\n", a.Where, where)
 	indented(w, a.Needs)

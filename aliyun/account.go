@@ -1,4 +1,4 @@
-package dns
+package aliyun
 
 import (
 	"errors"
@@ -74,8 +74,8 @@ func (a Account) refuse() error {
 	return nil
 }
 
-// clean takes the account's secrets out of an error's text. What errors.Is finds stays.
-func (c *Client) clean(err error) error {
+// Clean takes the account's secrets out of an error's text. What errors.Is finds stays.
+func (c *Client) Clean(err error) error {
 	if err == nil {
 		return nil
 	}
@@ -95,24 +95,3 @@ func (e *cleaned) Error() string { return e.text }
 
 // Is finds sentinels only: nothing is unwrapped whose text holds a secret.
 func (e *cleaned) Is(target error) bool { return errors.Is(e.err, target) }
-
-// Policy is the least RAM policy for these zones, as JSON: what roomshift reads, and the three calls that it writes by.
-func Policy(zones ...string) string {
-	var resources []string
-	for _, z := range zones {
-		resources = append(resources, fmt.Sprintf("%q", "acs:alidns:*:*:domain/"+z))
-	}
-	if len(resources) == 0 {
-		resources = []string{`"acs:alidns:*:*:domain/*"`}
-	}
-	var names []string
-	for _, a := range Actions {
-		names = append(names, fmt.Sprintf("%q", "alidns:"+a))
-	}
-	return `{"Version": "1", "Statement": [{"Effect": "Allow",
-  "Action": [` + strings.Join(names, ", ") + `],
-  "Resource": [` + strings.Join(resources, ", ") + `]}]}`
-}
-
-// Actions are the calls of the API that a run makes.
-var Actions = []string{"DescribeSubDomainRecords", "DescribeDNSSLBSubDomains", "DescribeDomainInfo", "UpdateDNSSLBWeight", "SetDomainRecordStatus", "UpdateDomainRecord"}

@@ -1,4 +1,4 @@
-package dns
+package aliyun
 
 import (
 	"context"
@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
-	"time"
 
 	sdkerrors "github.com/aliyun/alibaba-cloud-sdk-go/sdk/errors"
 
@@ -19,20 +18,19 @@ import (
 
 // What the provider says when it doesn't do as asked.
 var (
-	ErrThrottled = errors.New("alidns is throttling")
+	ErrThrottled = errors.New("the provider is throttling")
 	ErrForbidden = errors.New("the account may not do this")
-	ErrNoName    = errors.New("the account has no such name")
 )
 
-// callError is one call that wasn't carried out, or may not have been: What is Failed only when it is sure that it did not land.
-type callError struct {
-	what       cutover.What
-	code       string // the API's, "" where it didn't answer
-	retryAfter cutover.T
+// CallError is one call that wasn't carried out, or may not have been: What is Failed only when it is sure that it did not land.
+type CallError struct {
+	What       cutover.What
+	Code       string // the API's, "" where it didn't answer
+	RetryAfter cutover.T
 	kind, err  error // kind: a sentinel, or nil
 }
 
-func (e *callError) Error() string {
+func (e *CallError) Error() string {
 	switch {
 	case e.kind != nil && e.err != nil:
 		return e.kind.Error() + ": " + e.err.Error()
@@ -42,13 +40,13 @@ func (e *callError) Error() string {
 	return e.err.Error()
 }
 
-func (e *callError) Unwrap() []error { return []error{e.kind, e.err} }
+func (e *CallError) Unwrap() []error { return []error{e.kind, e.err} }
 
-// codeOf is the API's code in an error, "" if there is none.
-func codeOf(err error) string {
-	var e *callError
+// CodeOf is the API's code in an error, "" if there is none.
+func CodeOf(err error) string {
+	var e *CallError
 	if errors.As(err, &e) {
-		return e.code
+		return e.Code
 	}
 	return ""
 }
@@ -62,7 +60,7 @@ type exchange struct {
 	retryAfter cutover.T
 }
 
-// pin is a worker's way to the server. The SDK takes no context, so the present call's is put into the request here.
+// pin is a lane's way to the server. The SDK takes no context, so the present call's is put into the request here.
 type pin struct {
 	base *http.Transport
 	x    *exchange
@@ -108,38 +106,38 @@ const throttlePause = cutover.Second
 
 // judge turns what the SDK said into what became of the call. Nothing of it holds the request's URL.
 func (c *Client) judge(x *exchange, act string, err error) error {
-	e := &callError{what: cutover.Unknown}
+	e := &CallError{What: cutover.Unknown}
 	var server *sdkerrors.ServerError
 	said := bare(err).Error()
 	if errors.As(err, &server) {
-		e.code, said = server.ErrorCode(), saidBy(server)
+		e.Code, said = server.ErrorCode(), saidBy(server)
 	}
 	switch {
 	case x.status == 0 && !x.sent.Load():
-		e.what, said = cutover.Failed, "not sent: "+said
+		e.What, said = cutover.Failed, "not sent: "+said
 	case x.status == 0 && x.ctx.Err() != nil:
 		e.kind, said = cutover.ErrOutcomeUnknown, "sent, and no answer in time"
 	case x.status == 0:
 		e.kind, said = cutover.ErrOutcomeUnknown, "sent and not answered: "+said
-	case x.status >= 500 || e.code == "":
+	case x.status >= 500 || e.Code == "":
 		e.kind, said = cutover.ErrOutcomeUnknown, fmt.Sprintf("HTTP %d: %s", x.status, said)
 	default:
-		e.what, e.kind = cutover.Failed, kindOfCode(e.code, x.status)
+		e.What, e.kind = cutover.Failed, c.kindOfCode(e.Code, x.status)
 		switch {
 		case errors.Is(e.kind, ErrThrottled):
-			e.retryAfter = max(x.retryAfter, throttlePause)
+			e.RetryAfter = max(x.retryAfter, throttlePause)
 		case errors.Is(e.kind, ErrExpired) && c.keys.refused(x.account):
-			e.retryAfter = renewedSoon
+			e.RetryAfter = renewedSoon
 		case errors.Is(e.kind, ErrExpired):
 			said += ": " + c.keys.renewAt()
 		}
 	}
-	e.err = c.clean(fmt.Errorf("%s at %s: %s", act, c.name, said))
+	e.err = c.Clean(fmt.Errorf("%s at %s: %s", act, c.name, said))
 	return e
 }
 
 // kindOfCode is what a refusal means to who reads it, nil where its own words say all.
-func kindOfCode(code string, status int) error {
+func (c *Client) kindOfCode(code string, status int) error {
 	switch {
 	case strings.HasPrefix(code, "Throttling"):
 		return ErrThrottled
@@ -147,8 +145,8 @@ func kindOfCode(code string, status int) error {
 		return ErrExpired
 	case status == http.StatusForbidden, strings.HasPrefix(code, "Forbidden"), strings.HasPrefix(code, "NoPermission"):
 		return ErrForbidden
-	case code == "InvalidDomainName.NoExist", code == "InvalidRR.NoExist", code == "IncorrectDomainUser":
-		return ErrNoName
+	case c.kind != nil:
+		return c.kind(code)
 	}
 	return nil
 }
@@ -185,6 +183,3 @@ func bare(err error) error {
 	}
 	return err
 }
-
-// callLimit bounds one call of the API: below the request's time-out, so that a request of several calls tells what it knows.
-func (c *Client) callLimit() time.Duration { return c.timeOut * 3 / 5 }
