@@ -276,8 +276,8 @@ func percent(s string) (float64, error) {
 func (l *Lab) status(ctx context.Context) string {
 	c := l.Counts()
 	b := &strings.Builder{}
-	fmt.Fprintf(b, "%s; %d writes acknowledged; gateways send to the cloud: home %d %%, cloud %d %%\n",
-		l.load.line(Route, "gateways"), c.Writes, l.Obeyed(Home), l.Obeyed(Cloud))
+	fmt.Fprintf(b, "%s; gateways send to the cloud: home %d %%, cloud %d %%\n", l.load.line(Route, "gateways"), l.Obeyed(Home), l.Obeyed(Cloud))
+	fmt.Fprintf(b, "%s: %s%s\n", Pair, l.Written(Mark{}), l.followed())
 	for _, why := range c.Why[max(0, len(c.Why)-5):max(0, len(c.Why)-1)] {
 		fmt.Fprintln(b, "  failed", why)
 	}

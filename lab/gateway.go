@@ -176,11 +176,18 @@ func (g *gateway) forward(w http.ResponseWriter, r *http.Request, room string) i
 	resp, err := g.client.Do(req)
 	if err != nil {
 		w.Header().Set(servedBy, room)
+		if neverSent(err) {
+			w.Header().Set(writeOutcome, outRefused)
+		}
 		http.Error(w, fmt.Sprintf("gateway of %s: the service of %s doesn't answer: %v", g.room, room, err), http.StatusBadGateway)
 		return http.StatusBadGateway
 	}
 	defer resp.Body.Close()
-	w.Header().Set(servedBy, resp.Header.Get(servedBy))
+	for _, name := range []string{servedBy, writtenIn, writeOutcome} {
+		if v := resp.Header.Get(name); v != "" {
+			w.Header().Set(name, v)
+		}
+	}
 	w.WriteHeader(resp.StatusCode)
 	_, _ = io.Copy(w, resp.Body) // a client that went away is told nothing
 	return resp.StatusCode

@@ -213,7 +213,16 @@ func (l *Lab) startServices(context.Context) error {
 		if err != nil {
 			return err
 		}
-		s, err := newService(room, l.Ring.Master(room).DSN(server.App), other.DSNAt(server.App, addr))
+		dsns := map[string]string{room: l.Ring.Master(room).DSN(server.App), rooms[1-i]: other.DSNAt(server.App, addr)}
+		c := l.Consuls[Home] // where the record is kept
+		consul := c.Addr
+		if room != Home {
+			if addr, err = l.line(strings.TrimPrefix(consul, "http://")); err != nil {
+				return err
+			}
+			consul = "http://" + addr
+		}
+		s, err := newService([2]string{room, rooms[1-i]}, dsns, follow(consul, c.Management))
 		if err != nil {
 			return err
 		}

@@ -2,9 +2,11 @@ package lab
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -20,7 +22,7 @@ type Counts struct {
 	Entered map[string]int64 // by the room they entered by
 	Crossed int64            // served by another room than the one they entered by
 	Failed  int64            // anything but 2xx, and no answer at all
-	Writes  int64            // acknowledged
+	Writes  int64            // acknowledged; the ledger says what became of the others
 	Why     []string         // the newest failures, oldest first: time, where, what
 }
 
@@ -65,6 +67,7 @@ type load struct {
 	rate     atomic.Uint64 // requests in a second, as the bits of a float64
 	client   *http.Client
 	reads    atomic.Bool // nothing is written
+	ledger   *ledger
 	end      context.CancelFunc
 	done     sync.WaitGroup
 	mu       sync.Mutex // guards what follows
@@ -86,8 +89,8 @@ func newLoad(rooms [2]string, gates map[string]string, perSecond float64, enter 
 	l := &load{
 		rooms: rooms, gates: gates, end: cancel, pending: make(chan struct{}, underWay),
 		client:  &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 256, DisableKeepAlives: fresh}, Timeout: clientLimit},
-		waiting: map[int]bool{},
-		counts:  Counts{Served: map[string]int64{}, Entered: map[string]int64{}},
+		waiting: map[int]bool{}, ledger: newLedger(),
+		counts: Counts{Served: map[string]int64{}, Entered: map[string]int64{}},
 	}
 	evenly := entry(func(n int) (room, host string, err error) {
 		if (n*enter)%100 < enter { // of any hundred in a row exactly so many
@@ -136,13 +139,13 @@ func (l *load) start(ctx context.Context, n int) {
 	}
 	var err error
 	if q.room, q.host, err = (*l.entry.Load())(n); err != nil {
-		l.count(ctx, &q, "", err)
+		l.count(ctx, &q, answer{err: err, outcome: refused})
 		return
 	}
 	select {
 	case l.pending <- struct{}{}:
 	default:
-		l.count(ctx, &q, "", fmt.Errorf("%d requests are under way already", underWay))
+		l.count(ctx, &q, answer{err: fmt.Errorf("%d requests are under way already", underWay), outcome: refused})
 		return
 	}
 	l.mu.Lock()
@@ -156,8 +159,8 @@ func (l *load) start(ctx context.Context, n int) {
 			delete(l.waiting, n)
 			l.mu.Unlock()
 		}()
-		by, err := l.send(ctx, &q)
-		l.count(ctx, &q, by, err)
+		a := l.send(ctx, &q)
+		l.count(ctx, &q, a)
 	})
 }
 
@@ -168,28 +171,60 @@ type request struct {
 	room, host, method string
 }
 
-// send makes one request and returns the room that served it, as far as that is known.
-func (l *load) send(ctx context.Context, q *request) (by string, err error) {
-	req, err := http.NewRequestWithContext(ctx, q.method, l.gates[q.room]+"/feed", http.NoBody)
+// answer is what became of a request.
+type answer struct {
+	by      string // the room that served it, as far as that is known
+	writer  string // the room whose master acknowledged it
+	outcome outcome
+	err     error
+}
+
+// send makes one request.
+func (l *load) send(ctx context.Context, q *request) answer {
+	url := l.gates[q.room] + "/feed"
+	if q.method == http.MethodPost {
+		url += "?token=" + l.ledger.token(q.n)
+	}
+	req, err := http.NewRequestWithContext(ctx, q.method, url, http.NoBody)
 	if err != nil {
-		return "", err
+		return answer{err: err, outcome: refused}
 	}
 	req.Host = q.host
 	resp, err := l.client.Do(req)
 	if err != nil {
-		return "", err
+		a := answer{err: err, outcome: unknown}
+		if neverSent(err) {
+			a.outcome = refused
+		}
+		return a
 	}
 	defer resp.Body.Close()
+	a := answer{by: resp.Header.Get(servedBy), writer: resp.Header.Get(writtenIn)}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<12))
 	if err == nil && resp.StatusCode != http.StatusOK {
 		err = fmt.Errorf("%s: %.160s", resp.Status, strings.Join(strings.Fields(string(body)), " ")) // a page of HTML would fill the screen
 	}
-	return resp.Header.Get(servedBy), err
+	switch a.err = err; {
+	case resp.Header.Get(writeOutcome) == outRefused:
+		a.outcome = refused
+	case resp.StatusCode != http.StatusOK:
+		a.outcome = unknown
+	}
+	return a
 }
 
-func (l *load) count(ctx context.Context, q *request, by string, err error) {
+// neverSent: there was nobody to send it to.
+func neverSent(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && op.Op == "dial"
+}
+
+func (l *load) count(ctx context.Context, q *request, a answer) {
 	if ctx.Err() != nil {
 		return // the lab is ending: what is cut off then is nobody's failure
+	}
+	if q.method == http.MethodPost {
+		l.ledger.wrote(q.n, q.at, a.outcome, a.writer)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -197,17 +232,17 @@ func (l *load) count(ctx context.Context, q *request, by string, err error) {
 	if q.room != "" {
 		l.counts.Entered[q.room]++
 	}
-	if by != "" {
-		l.counts.Served[by]++
-		if by != q.room {
+	if a.by != "" {
+		l.counts.Served[a.by]++
+		if a.by != q.room {
 			l.counts.Crossed++
 		}
 	}
-	l.quarters.count(q, by)
+	l.quarters.count(q, a.by)
 	switch {
-	case err != nil:
+	case a.err != nil:
 		l.counts.Failed++
-		why := fmt.Sprintf("%s %s by %s: %v", time.Now().Format("15:04:05.000"), q.method, q.room, err)
+		why := fmt.Sprintf("%s %s by %s: %v", time.Now().Format("15:04:05.000"), q.method, q.room, a.err)
 		l.counts.Why = append(l.counts.Why, why)
 		if n := len(l.counts.Why); n > keptFailures {
 			l.counts.Why = slices.Clone(l.counts.Why[n-keptFailures:])

@@ -17,14 +17,15 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// service is the small web service of a room: GET /feed reads the newest posts from the room's own master, POST /feed writes
+// service is the small web service of a room: GET /feed reads the newest posts from the room's own master, POST /feed?token=… writes
 // one to the master that takes writes, wherever that is.
 type service struct {
 	room    string
-	own     *sql.DB
-	masters []*sql.DB    // own first, then the other room's, over the line
-	writer  atomic.Int64 // index of the master that took the last write
-	errors  atomic.Int64 // of a million requests so many fail, by a fault of the lab
+	rooms   [2]string          // its own first
+	masters map[string]*sql.DB // by room: the other room's is over the line
+	record  *follower          // who is the writer
+	last    atomic.Int64       // index in rooms of the master that took the last write, while there is no record
+	errors  atomic.Int64       // of a million requests so many fail, by a fault of the lab
 	metrics http.Handler
 	count   *prometheus.CounterVec
 	seconds prometheus.Histogram
@@ -33,12 +34,14 @@ type service struct {
 
 // makePosts is the service's table. It is made on the writer and replicated.
 const makePosts = `CREATE TABLE IF NOT EXISTS app.posts (
-	id BIGINT PRIMARY KEY AUTO_INCREMENT, room VARCHAR(64) NOT NULL, text VARCHAR(200) NOT NULL)`
+	id BIGINT PRIMARY KEY AUTO_INCREMENT, room VARCHAR(64) NOT NULL, text VARCHAR(200) NOT NULL,
+	token VARCHAR(64) NOT NULL DEFAULT '', KEY (token))`
 
-// newService makes a room's service. own and other are data source names.
-func newService(room, own, other string) (*service, error) {
+// newService makes the service of the first of these rooms. dsns are data source names, by room; record is followed from then on, and
+// ended with the service.
+func newService(rooms [2]string, dsns map[string]string, record *follower) (*service, error) {
 	s := &service{
-		room: room,
+		room: rooms[0], rooms: rooms, masters: map[string]*sql.DB{}, record: record,
 		count: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "app_requests_total", Help: "Requests that this room's service answered.",
 		}, []string{"code"}),
@@ -46,15 +49,14 @@ func newService(room, own, other string) (*service, error) {
 			Name: "app_seconds", Help: "How long this room's service took.", Buckets: prometheus.ExponentialBuckets(0.001, 2, 12),
 		}),
 	}
-	for _, dsn := range []string{own, other} {
+	for room, dsn := range dsns {
 		db, err := openDB(dsn)
 		if err != nil {
 			s.close()
 			return nil, err
 		}
-		s.masters = append(s.masters, db)
+		s.masters[room] = db
 	}
-	s.own = s.masters[0]
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(s.count, s.seconds)
 	s.metrics = promhttp.HandlerFor(registry, promhttp.HandlerOpts{})
@@ -62,7 +64,7 @@ func newService(room, own, other string) (*service, error) {
 	mux.Handle("/metrics", s.metrics)
 	mux.HandleFunc("/healthz", func(w http.ResponseWriter, r *http.Request) { s.answer(w, s.health(r.Context())) })
 	mux.HandleFunc("GET /feed", s.counted(s.read))
-	mux.HandleFunc("POST /feed", s.counted(s.write))
+	mux.HandleFunc("POST /feed", s.counted(s.post))
 	var err error
 	if s.server, err = startWeb(mux); err != nil {
 		s.close()
@@ -90,15 +92,16 @@ func openDB(dsn string) (*sql.DB, error) {
 	return db, nil
 }
 
-// counted makes a handler of f that fails as the lab's fault says, and counts.
-func (s *service) counted(f func(context.Context, *http.Request) error) http.HandlerFunc {
+// counted makes a handler of f that fails as the lab's fault says, before anything is done, and counts.
+func (s *service) counted(f func(w http.ResponseWriter, r *http.Request) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		began := time.Now()
 		var err error
 		if rand.Int64N(1_000_000) < s.errors.Load() {
 			err = errors.New("a fault that the lab was told to make")
+			w.Header().Set(writeOutcome, outRefused)
 		} else {
-			err = f(r.Context(), r)
+			err = f(w, r)
 		}
 		code := s.answer(w, err)
 		s.count.WithLabelValues(strconv.Itoa(code)).Inc()
@@ -119,42 +122,26 @@ func (s *service) answer(w http.ResponseWriter, err error) int {
 func (s *service) health(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	return s.own.PingContext(ctx)
+	return s.masters[s.room].PingContext(ctx)
 }
 
-func (s *service) read(ctx context.Context, _ *http.Request) error {
+func (s *service) read(_ http.ResponseWriter, r *http.Request) error {
 	var n int
-	return s.own.QueryRowContext(ctx, "SELECT COUNT(*) FROM (SELECT id FROM posts ORDER BY id DESC LIMIT 10) AS newest").Scan(&n)
+	own := s.masters[s.room]
+	return own.QueryRowContext(r.Context(), "SELECT COUNT(*) FROM (SELECT id FROM posts ORDER BY id DESC LIMIT 10) AS newest").Scan(&n)
 }
 
-// readOnly is the error number of a master that takes no writes: the write was refused, so another master may be asked.
-const readOnly = 1290
-
-// write writes to the master that took the last write; one that refuses because it is fenced passes it on to the other, for
-// as long as a write may wait.
-func (s *service) write(ctx context.Context, _ *http.Request) error {
-	ctx, cancel := context.WithTimeout(ctx, databaseLimit)
-	defer cancel()
-	for {
-		i := s.writer.Load()
-		_, err := s.masters[i].ExecContext(ctx, "INSERT INTO posts (room, text) VALUES (?, 'hello')", s.room)
-		var refused *mysql.MySQLError
-		if !errors.As(err, &refused) || refused.Number != readOnly {
-			return err
-		}
-		s.writer.CompareAndSwap(i, 1-i)
-		select {
-		case <-ctx.Done():
-			return err
-		case <-time.After(5 * time.Millisecond):
-		}
-	}
+func (s *service) post(w http.ResponseWriter, r *http.Request) error {
+	by, err := s.write(r.Context(), r)
+	tellWrite(w.Header(), by, err)
+	return err
 }
 
 func (s *service) close() {
 	if s.server != nil {
 		s.server.close()
 	}
+	s.record.close()
 	for _, db := range s.masters {
 		_ = db.Close()
 	}
