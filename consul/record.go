@@ -26,6 +26,7 @@ var ErrRecordMoved = errors.New("the record has moved on")
 //   - Reading is consistent: never from a server that has fallen behind.
 type RecordKey struct {
 	client *Client
+	prefix string
 	key    string
 	pair   string
 	who    cutover.Claim
@@ -56,7 +57,8 @@ func (c *Client) Record(prefix, pair string, who cutover.Claim, o LockOptions) *
 	}
 	who.Run, who.Names, who.Resume = "writer."+pair, nil, true
 	l := c.Lock(prefix, o)
-	return &RecordKey{client: c, key: strings.Trim(prefix, "/") + "/writer/" + pair, pair: pair, who: who, lock: l, now: l.o.Now}
+	prefix = strings.Trim(prefix, "/")
+	return &RecordKey{client: c, prefix: prefix, key: prefix + "/writer/" + pair, pair: pair, who: who, lock: l, now: l.o.Now}
 }
 
 // Take takes the lock with a new session, whose name it returns. A session of this RecordKey's is ended first: when Take returns without
@@ -131,7 +133,7 @@ func (r *RecordKey) Write(ctx context.Context, session string, value []byte, ind
 		return 0, err
 	}
 	if !ok {
-		return 0, r.refused(act, lockKey, answer.Errors)
+		return 0, r.refused(act, lockKey, r.key, answer.Errors)
 	}
 	for _, got := range answer.Results {
 		if got != nil && got.KV != nil && got.KV.Key == r.key && got.KV.ModifyIndex > index {
@@ -141,14 +143,14 @@ func (r *RecordKey) Write(ctx context.Context, session string, value []byte, ind
 	return 0, fmt.Errorf("%s in consul of %s: %w: the answer lacks its index", act, r.client.name, cutover.ErrOutcomeUnknown)
 }
 
-// refused says why a write was rolled back.
-func (r *RecordKey) refused(act, lockKey string, errs api.TxnErrors) error {
+// refused says why a write of a key was rolled back.
+func (r *RecordKey) refused(act, lockKey, key string, errs api.TxnErrors) error {
 	for _, e := range errs {
 		switch {
 		case permissionDenied(e.What) && e.OpIndex == 0:
 			return r.client.forbidden(lockKey, "read")
 		case permissionDenied(e.What):
-			return r.client.forbidden(r.key, "write")
+			return r.client.forbidden(key, "write")
 		}
 	}
 	for _, e := range errs {

@@ -146,7 +146,7 @@ func (r *RecordFile) Write(ctx context.Context, session string, value []byte, in
 	}
 	next := index + 1
 	content := append([]byte(recordHead+strconv.FormatUint(next, 10)+"\n"), value...)
-	if err := r.prepare(content); err != nil {
+	if err := r.prepare(r.path(), content); err != nil {
 		return 0, fmt.Errorf("write the writer of %s: not written: %w", r.pair, err)
 	}
 	r.doubt = true
@@ -181,9 +181,9 @@ func (r *RecordFile) ready(ctx context.Context) (value []byte, index uint64, err
 	return r.read()
 }
 
-// prepare brings the new content to the disk, beside its place.
-func (r *RecordFile) prepare(content []byte) error {
-	f, err := os.OpenFile(r.path()+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+// prepare brings a file's new content to the disk, beside its place.
+func (r *RecordFile) prepare(path string, content []byte) error {
+	f, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}

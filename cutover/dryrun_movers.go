@@ -29,7 +29,7 @@ func newDryMovers(look Writers) *dryMovers {
 }
 
 // Round is what a round would see, if what this run would have done had been done.
-func (m *dryMovers) Round(ctx context.Context, pair string, _ RoundFrom, _ writer.Fencer) MoveSeen {
+func (m *dryMovers) Round(ctx context.Context, pair string, _ RoundBegin, _ writer.Fencer) MoveSeen {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	p := m.pairs[pair]
@@ -80,4 +80,4 @@ func (m *dryMovers) Do(_ context.Context, pair string, a writer.Act, _ uint64, _
 }
 
 // Drop has nothing to let go of.
-func (m *dryMovers) Drop(string) {}
+func (m *dryMovers) Drop(context.Context, string) {}

@@ -14,7 +14,7 @@ type mover struct {
 	pair   string
 	budget writer.Budget
 	fencer writer.Fencer
-	from   RoundFrom
+	begin  RoundBegin
 	seen   *MoveSeen // of the newest round, until something is decided by it
 	flying bool
 	gen    int // rises when what is under way no longer counts
@@ -51,7 +51,7 @@ func (e *engine) moverOf(pair string) *mover {
 			return m
 		}
 	}
-	m := &mover{pair: pair, from: FromLock, budget: e.budgetOf(pair)}
+	m := &mover{pair: pair, begin: RoundBegin{From: FromLock}, budget: e.budgetOf(pair)}
 	e.movers = append(e.movers, m)
 	return m
 }
@@ -93,20 +93,22 @@ func (e *engine) drive(m *mover, wish func(*writer.Record) Room, may func() stri
 	switch a.Do {
 	case writer.Done:
 		m.known, m.open, m.settle, m.tries, m.fences = true, false, false, 0, 0
+		e.letGo(m)
 		return moveThere
 	case writer.Refuse:
 		m.open, m.lost = false, a.Reason.String()
+		e.letGo(m)
 		return moveGone
 	case writer.Hold:
-		m.holds, m.retryAt = a.Reason.String(), e.now+Second
+		m.begin, m.holds, m.retryAt = RoundBegin{From: FromLock}, a.Reason.String(), e.now+Second
 		e.at(m.retryAt)
 		return moveHolds
 	case writer.Look:
-		m.again(e, FromRead)
+		m.again(e, RoundBegin{From: FromRead})
 	case writer.Lock:
-		m.again(e, FromLock)
+		m.again(e, RoundBegin{FromLock, a.Room})
 	case writer.Settle:
-		m.again(e, FromSettle)
+		m.again(e, RoundBegin{From: FromSettle})
 	default:
 		e.act(m, a, seen, want.Room)
 	}
@@ -136,8 +138,8 @@ func (m *mover) state() moveState {
 }
 
 // again looks once more, at once a few times, then after moments that grow: what is waited for may take a while.
-func (m *mover) again(e *engine, from RoundFrom) {
-	m.from = from
+func (m *mover) again(e *engine, begin RoundBegin) {
+	m.begin = begin
 	if m.tries++; m.tries > 3 {
 		m.retryAt = e.now + min(T(m.tries)*5*Millisecond, Second)
 		e.at(m.retryAt)
@@ -161,8 +163,14 @@ func (e *engine) inBudget(m *mover, wish Room, r *writer.Record) Room {
 // mayFence says whether a move waits, or is given up, before FENCING is sent. FENCING is the one record of a move that waits for the
 // journal: whoever takes over must know that there may be one.
 func (e *engine) mayFence(m *mover, wish Room, may func() string) (moveState, bool) {
-	if m.tried > 0 && (m.fences > 0 || m.tried == fencingTries) {
+	switch why := m.seen.Unfit; {
+	case m.tried > 0 && (m.fences > 0 || m.tried == fencingTries):
 		m.open, m.seen = false, nil
+		e.letGo(m)
+		return moveGone, true
+	case why != "":
+		m.open, m.seen, m.lost = false, nil, why
+		e.letGo(m)
 		return moveGone, true
 	}
 	if why := may(); why != "" {
@@ -180,13 +188,13 @@ func (e *engine) mayFence(m *mover, wish Room, may func() string) (moveState, bo
 // round looks: what it saw is decided by in the next turn.
 func (e *engine) round(m *mover) {
 	m.flying = true
-	gen, from, f, pair := m.gen, m.from, m.fencer, m.pair
-	e.start(roundLimit, func(ctx context.Context) any { return e.w.Movers.Round(ctx, pair, from, f) }, func(v any) {
+	gen, begin, f, pair := m.gen, m.begin, m.fencer, m.pair
+	e.start(roundLimit, func(ctx context.Context) any { return e.w.Movers.Round(ctx, pair, begin, f) }, func(v any) {
 		if m.gen != gen {
 			return
 		}
 		seen := v.(MoveSeen)
-		m.flying, m.from, m.seen = false, FromRead, &seen
+		m.flying, m.begin, m.seen = false, RoundBegin{From: FromRead}, &seen
 		for _, room := range seen.Broke {
 			m.fencer = m.fencer.Broke(room)
 		}
@@ -201,10 +209,23 @@ func (e *engine) round(m *mover) {
 	}, func() { e.lostTrack(m) })
 }
 
+// letGo gives the pair's sessions and locks back, once nothing of it is between sides: others may want them. The next round takes them anew.
+func (e *engine) letGo(m *mover) {
+	m.flying, m.begin = true, RoundBegin{From: FromLock}
+	gen, pair, movers := m.gen, m.pair, e.w.Movers
+	ended := func() {
+		if m.gen == gen {
+			m.gen++
+			m.flying, m.fencer = false, writer.Fencer{}
+		}
+	}
+	e.start(roundLimit, func(ctx context.Context) any { movers.Drop(ctx, pair); return nil }, func(any) { ended() }, ended)
+}
+
 // lostTrack: a request of the move didn't come back in time. Its reply says nothing any more; the locks are taken anew.
 func (e *engine) lostTrack(m *mover) {
 	m.gen++
-	m.flying, m.from, m.seen = false, FromLock, nil
+	m.flying, m.begin, m.seen = false, RoundBegin{From: FromLock}, nil
 	for _, p := range e.plan.Pairs {
 		if p.Name == m.pair {
 			m.fencer = m.fencer.Broke(p.Rooms[0]).Broke(p.Rooms[1])
@@ -269,7 +290,7 @@ func (e *engine) act(m *mover, a writer.Act, seen *MoveSeen, wish Room) {
 		m.flying = false
 		switch {
 		case r.What == Unknown:
-			m.from = FromLock
+			m.begin = RoundBegin{From: FromLock}
 			note("unknown", r.Err)
 			return
 		case a.Do == writer.Write:
@@ -284,7 +305,7 @@ func (e *engine) act(m *mover, a writer.Act, seen *MoveSeen, wish Room) {
 			return
 		}
 		note("failed", r.Err)
-		m.again(e, FromRead)
+		m.again(e, RoundBegin{From: FromRead})
 	}, func() {
 		e.lostTrack(m)
 		note("unknown", errNoAnswer)
@@ -315,7 +336,7 @@ func (e *engine) leftOf(m *mover) writer.Budget {
 func (e *engine) actLimit(a *writer.Act, b writer.Budget) T {
 	switch a.Do {
 	case writer.Fence:
-		return T(b.Fence) + Second
+		return 2*T(b.Fence) + Second // there are two locks that it may wait for
 	case writer.Kill:
 		return T(b.Kill) + Second
 	case writer.Wait:

@@ -54,6 +54,7 @@ type pair struct {
 	index   uint64
 	record  cutover.Room // whose Consul has it, "" the control room's
 	holder  *moving
+	hands   map[*Runner]*hand
 }
 
 // media are the media that hold a split, in the order of their planes, with their traits.

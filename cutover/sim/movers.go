@@ -55,9 +55,35 @@ func (p *pair) writersAt(at cutover.T) int {
 	return n
 }
 
-// serverLock is a session on a master that holds the pair's lock there. Whoever takes it kills the one that held it before: nothing of
-// that lands any more.
+// serverLock is a session on a master that held the pair's lock there. Whoever takes the lock kills the one that held it before: nothing
+// of that lands any more. Nobody else does: what a process has sent lives on its master as long as nobody takes the lock, whatever
+// became of the process.
 type serverLock struct{ r *Runner }
+
+// hand is what one process has on a pair's masters.
+type hand struct {
+	sessions [2]*serverLock // nil: none, or it broke
+	broke    [2]bool        // since the last round
+}
+
+// drop is a session that broke on this process's side.
+func (h *hand) drop(side int) {
+	h.broke[side] = h.broke[side] || h.sessions[side] != nil
+	h.sessions[side] = nil
+}
+
+// hand is this process's.
+func (w movers) hand(p *pair) *hand {
+	h := p.hands[w.r]
+	if h == nil {
+		h = &hand{}
+		if p.hands == nil {
+			p.hands = map[*Runner]*hand{}
+		}
+		p.hands[w.r] = h
+	}
+	return h
+}
 
 // moving is the Consul session of one process about a pair.
 type moving struct {
@@ -123,7 +149,7 @@ func (s *Sim) receives(p *pair, side int) writer.Answer {
 	return writer.Yes
 }
 
-func (w movers) Round(ctx context.Context, name string, from cutover.RoundFrom, f writer.Fencer) cutover.MoveSeen {
+func (w movers) Round(ctx context.Context, name string, begin cutover.RoundBegin, f writer.Fencer) cutover.MoveSeen {
 	s := w.r.s
 	w.r.takes(roundTakes)
 	p := s.pair(name)
@@ -132,9 +158,9 @@ func (w movers) Round(ctx context.Context, name string, from cutover.RoundFrom, 
 		seen.Seen.Away, seen.Err = true, fmt.Errorf("there is no pair %q", name)
 		return seen
 	}
-	mine, fresh := w.session(p, from)
+	mine := w.session(p, begin.From)
 	for side := range p.masters {
-		w.lookAt(p, side, fresh, &seen)
+		w.lookAt(p, side, mine != nil, begin, &seen)
 	}
 	consul := !s.down(s.keeper(p), "consul")
 	seen.Seen.Away, seen.Seen.Lock = !consul, consul && mine != nil
@@ -150,38 +176,48 @@ func (w movers) Round(ctx context.Context, name string, from cutover.RoundFrom, 
 	return seen
 }
 
-// session is this process's Consul session about a pair, taken anew if need be; fresh: the locks on the masters are taken, too.
-func (w movers) session(p *pair, from cutover.RoundFrom) (mine *moving, fresh bool) {
+// session is ①: this process's Consul session about a pair, taken anew if need be; nil: the lock isn't ours.
+func (w movers) session(p *pair, from cutover.RoundFrom) *moving {
 	s := w.r.s
-	theirs := p.holder == nil || p.holder.r != w.r
-	if (theirs || from == cutover.FromSettle) && !s.down(s.keeper(p), "consul") {
-		s.sessions++
-		p.holder = &moving{r: w.r, session: fmt.Sprintf("%s-%d", p.name, s.sessions)}
-		return p.holder, true
+	mine := w.mine(p)
+	if from == cutover.FromRead || from == cutover.FromLock && mine != nil || s.down(s.keeper(p), "consul") {
+		return mine
 	}
-	if theirs {
-		return nil, false
-	}
-	return p.holder, from != cutover.FromRead
+	s.sessions++
+	p.holder = &moving{r: w.r, session: fmt.Sprintf("%s-%d", p.name, s.sessions)}
+	return p.holder
 }
 
-// lookAt is what one master says, behind its lock.
-func (w movers) lookAt(p *pair, side int, fresh bool, seen *cutover.MoveSeen) {
-	s, m, v := w.r.s, &p.masters[side], &seen.Seen.Servers[side]
+// mine is this process's Consul session about a pair, if it holds the lock.
+func (w movers) mine(p *pair) *moving {
+	if p.holder == nil || p.holder.r != w.r {
+		return nil
+	}
+	return p.holder
+}
+
+// lookAt is ② on one master, and what it says behind its lock. A session that is whole stays, unless it is to be taken anew.
+func (w movers) lookAt(p *pair, side int, mine bool, begin cutover.RoundBegin, seen *cutover.MoveSeen) {
+	s, m, h, v := w.r.s, &p.masters[side], w.hand(p), &seen.Seen.Servers[side]
 	room := s.rooms[p.rooms[side]]
 	v.Room, v.ID = room, room+"-"+p.name
-	if v.Away = s.down(room, "server"); v.Away {
-		if m.lock != nil && m.lock.r == w.r {
-			m.lock = nil
-			seen.Broke = append(seen.Broke, room)
-		}
+	v.Away = s.down(room, "server")
+	if v.Away || m.lock != h.sessions[side] {
+		h.drop(side)
+	}
+	if h.broke[side] {
+		h.broke[side] = false
+		seen.Broke = append(seen.Broke, room)
+	}
+	if v.Away {
 		return
 	}
-	if fresh {
-		seen.Took = append(seen.Took, room)
+	if mine && begin.From != cutover.FromRead && (h.sessions[side] == nil || begin.Anew == room) {
 		m.lock = &serverLock{w.r}
+		h.sessions[side], v.Fresh = m.lock, true
+		seen.Took = append(seen.Took, room)
 	}
-	v.Locked, v.Fresh = m.lock != nil && m.lock.r == w.r, fresh
+	v.Locked = h.sessions[side] != nil
 	v.ReadOnly, v.SuperReadOnly = m.readOnly, m.readOnly
 	if m.clients && m.readOnly {
 		v.Clients = 8
@@ -243,17 +279,36 @@ func (w movers) Do(ctx context.Context, name string, a writer.Act, index uint64,
 		if f.how == "late" || f.how == "hang" {
 			s.at(s.now+f.d, func() { send() })
 		}
+		w.unclean(p, a)
 		w.r.takes(w.r.call.limit)
 		return cutover.MoveReply{What: cutover.Unknown, Err: errNoAnswer}
 	}
-	return send()
+	reply := send()
+	if reply.What == cutover.Unknown {
+		w.unclean(p, a)
+	}
+	return reply
+}
+
+// unclean: no answer, or none that counts, ends the session on which a fence or an open went. What was sent may live on.
+func (w movers) unclean(p *pair, a writer.Act) {
+	if a.Do == writer.Fence || a.Do == writer.Open {
+		w.hand(p).drop(w.r.s.sideOf(p, a.Room))
+	}
+}
+
+func (s *Sim) sideOf(p *pair, room cutover.Room) int {
+	if s.rooms[p.rooms[1]] == room {
+		return 1
+	}
+	return 0
 }
 
 // sending is an act as it leaves its process: in the sessions that it has now, whenever it arrives.
 func (w movers) sending(p *pair, a writer.Act, index uint64, b writer.Budget) func() cutover.MoveReply {
 	s := w.r.s
 	unknown := func(err error) cutover.MoveReply { return cutover.MoveReply{What: cutover.Unknown, Err: err} }
-	mine := p.holder
+	mine := w.mine(p)
 	if a.Do == writer.Write || a.Do == writer.Prove {
 		return func() cutover.MoveReply {
 			switch {
@@ -265,16 +320,13 @@ func (w movers) sending(p *pair, a writer.Act, index uint64, b writer.Budget) fu
 			return s.writeRecord(p, mine, a.Next, index)
 		}
 	}
-	side := 0
-	if s.rooms[p.rooms[1]] == a.Room {
-		side = 1
-	}
-	lock := p.masters[side].lock
+	side := s.sideOf(p, a.Room)
+	lock := w.hand(p).sessions[side]
 	return func() cutover.MoveReply {
 		switch {
 		case s.down(a.Room, "server"):
 			return unknown(errUnreachable)
-		case lock == nil || lock.r != w.r || lock != p.masters[side].lock:
+		case lock == nil || lock != p.masters[side].lock:
 			return unknown(errors.New("the session is gone"))
 		}
 		return w.carry(p, side, a, b)
@@ -332,8 +384,13 @@ func (s *Sim) writeRecord(p *pair, mine *moving, next writer.Record, index uint6
 	return cutover.MoveReply{What: cutover.Done}
 }
 
-func (w movers) Drop(name string) {
-	if p := w.r.s.pair(name); p != nil && p.holder != nil && p.holder.r == w.r {
+func (w movers) Drop(_ context.Context, name string) {
+	p := w.r.s.pair(name)
+	if p == nil {
+		return
+	}
+	delete(p.hands, w.r) // what was sent lives on
+	if w.mine(p) != nil {
 		p.holder = nil
 	}
 }
