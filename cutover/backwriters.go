@@ -1,6 +1,7 @@
 package cutover
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -25,7 +26,8 @@ func (e *engine) backWriters(target *Target) bool {
 		if e.p.WritersBack == writersStay && !m.open && e.mayReturn(pair, room) != "" {
 			continue
 		}
-		switch e.drive(m, func(*writer.Record) Room { return room }, func() string { return e.mayReturn(pair, room) }) {
+		may := func() string { return cmp.Or(e.mayReturn(pair, room), e.preflightBack(pair, room)) }
+		switch e.drive(m, func(*writer.Record) Room { return room }, may) {
 		case moveGone:
 			m.holds, m.tried, m.retryAt = m.lost, 0, e.now+backoff(m.tries, 0)
 			m.tries++

@@ -303,6 +303,9 @@ func rulesIn(q AskedMark) []string {
 			out = append(out, r)
 		}
 	}
+	for _, m := range preflightRules.FindAllStringSubmatch(q.Text, -1) {
+		out = append(out, m[1])
+	}
 	return out
 }
 

@@ -32,7 +32,11 @@ func DryRun(w World) (World, *Dry) {
 		locks[i] = Place{Name: l.Name, Lock: dryLock{}}
 	}
 	w.Locks = locks
-	w.Movers = newDryMovers(w.Writers)
+	movers := newDryMovers(w.Writers)
+	w.Movers = movers
+	if w.Preflight != nil {
+		w.Preflight = dryPreflight{w.Preflight, movers}
+	}
 	w.Gauges, w.Clock = &dryGauges{Gauges: w.Gauges, run: d}, &dryClock{Clock: w.Clock, run: d}
 	return w, d
 }

@@ -55,6 +55,7 @@ type engine struct {
 
 	steps      []stepRun
 	movers     []*mover
+	preflights []*preflight
 	backing    backRun
 	ending     endRun
 	judged     Judgement

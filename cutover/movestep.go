@@ -1,6 +1,7 @@
 package cutover
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -36,7 +37,7 @@ func (e *engine) moveStep(i int) {
 		if m.known && !m.open && e.p.Writers[pair].Writer == w.To {
 			continue
 		}
-		switch e.drive(m, to, func() string { return e.mayMove(i) }) {
+		switch e.drive(m, to, func() string { return cmp.Or(e.mayMove(i), e.preflightSays(i, pair, w.To)) }) {
 		case moveOn:
 			s.why = "the writer of " + pair + " moves"
 			return

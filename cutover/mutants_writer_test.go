@@ -46,5 +46,29 @@ var writerMutants = []mutant{
 		name: "only the first pair moves", file: "movestep.go",
 		old: "m.known && !m.open && e.p.Writers[pair].Writer == w.To {", new: "e.p.Writers[w.Pairs[0]].Writer == w.To {",
 		run: "TestPairsMoveOneAfterTheOther",
+	}, {
+		name: "no last look before FENCING", file: "preflight.go",
+		old: "for _, quick := range []bool{false, true} {", new: "for _, quick := range []bool{false} {",
+		run: "TestPreflightHoldsAMove",
+	}, {
+		name: "what goes away by itself is asked about at once", file: "preflight.go",
+		old: "if passing && e.now < p.since+preflightHolds {", new: "if passing && e.now < 0 {",
+		run: "TestPreflightHoldsAMove",
+	}, {
+		name: "nothing in the way holds a move", file: "preflight.go",
+		old: "if found := e.inTheWay(p); len(found) > 0 {", new: "if found := e.inTheWay(p); len(found) > 99 {",
+		run: "TestPreflightAsks",
+	}, {
+		name: "a rule broken for one pair is broken for all", file: "preflight.go",
+		old: "return f.Rule + \"@\" + pair", new: "return f.Rule + \"@feed-db\"",
+		run: "TestPreflightBrokenByName",
+	}, {
+		name: "going back is held to what a person may break", file: "preflight.go",
+		old: "if f.Severity == Refuses {", new: "if f.Severity != Warns {",
+		run: "TestPreflightOnTheWayBack",
+	}, {
+		name: "a check of the writer only counts", file: "preflight_check.go",
+		old: "case f.Stands() && !broken(f.RuleOf(pair)):", new: "case f.Stands() && broken(\"\"):",
+		run: "TestCheckWriter",
 	},
 }

@@ -197,10 +197,18 @@ func askPlan(out *StepPlan, field string, a *runbooks.Ask) *AskPlan {
 
 func (b *planner) check(st *runbooks.Step, out *StepPlan) {
 	c := st.Check
-	if c.Writer != nil || c.Checksum != nil || c.Quiet != nil {
-		b.problem(c.Pos, ruleNotYet, "", "step %q: only `probe` and `capacity` are checked by this version", st.Name)
+	if c.Checksum != nil || c.Quiet != nil {
+		b.problem(c.Pos, ruleNotYet, "", "step %q: only `probe`, `writer` and `capacity` are checked by this version", st.Name)
 	}
 	out.Check = &CheckPlan{Capacity: c.Capacity}
+	if w := c.Writer; w != nil {
+		out.Check.Writer = &WriterCheckPlan{To: cmp.Or(w.To, b.p.To), Pairs: w.Pairs}
+		for _, pair := range w.Pairs {
+			if !b.hasMaster(pair, out.Check.Writer.To) {
+				b.problem(w.Pos, ruleName, "", "step %q: pair %s has no master in %s", st.Name, pair, out.Check.Writer.To)
+			}
+		}
+	}
 	if c.Probe == nil {
 		return
 	}

@@ -232,6 +232,8 @@ type CheckPlan struct {
 	Host     string   `json:"host,omitempty"`
 	Paths    []string `json:"paths,omitempty"`
 	Capacity string   `json:"capacity,omitempty"` // now or peak
+
+	Writer *WriterCheckPlan `json:"writer,omitempty"`
 }
 
 // Estimates is what a plan shows and no decision needs: it follows the traffic.

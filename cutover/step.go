@@ -3,6 +3,7 @@ package cutover
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"roomshift/runbooks"
@@ -321,29 +322,41 @@ func (e *engine) check(i int) {
 		s.tried = e.now
 	}
 	gen := s.gen
-	finish := func(err error) {
+	finish := func(why string, err error) {
 		if s.gen == gen && e.p.Phase == PhaseForward && e.p.Steps[i].State == StepWaiting {
-			e.checked(i, err)
+			e.checked(i, why, err)
 		}
 	}
-	if st.Check == nil || len(st.Check.Paths) == 0 {
-		finish(e.capacity(i))
+	c := st.Check
+	if c == nil || len(c.Paths) == 0 && c.Writer == nil {
+		finish("", e.capacity(i))
 		return
 	}
-	e.start(readLimit, func(ctx context.Context) any {
-		return probeReply{e.w.Prober.Probe(ctx, st.Check.Room, st.Check.Host, st.Check.Paths)}
-	}, func(v any) {
-		err := v.(probeReply).err
-		if err == nil {
-			err = e.capacity(i)
+	limit := readLimit
+	if c.Writer != nil {
+		limit += preflightLimit * T(len(c.Writer.Pairs))
+	}
+	was := slices.Clone(e.p.Broken)
+	broken := func(rule string) bool { return slices.ContainsFunc(was, func(b BrokeMark) bool { return b.Rule == rule }) }
+	e.start(limit, func(ctx context.Context) any {
+		var r checkedPairs
+		if len(c.Paths) > 0 {
+			r.err = e.w.Prober.Probe(ctx, c.Room, c.Host, c.Paths)
 		}
-		finish(err)
-	}, func() { finish(errNoAnswer) })
+		if r.err == nil && c.Writer != nil {
+			r = e.checkWriters(ctx, c.Writer, broken)
+		}
+		return r
+	}, func(v any) {
+		r := v.(checkedPairs)
+		if r.err == nil {
+			r.err = e.capacity(i)
+		}
+		finish(r.why, r.err)
+	}, func() { finish("", errNoAnswer) })
 }
 
-type probeReply struct{ err error }
-
-func (e *engine) checked(i int, err error) {
+func (e *engine) checked(i int, why string, err error) {
 	st, s := &e.plan.Steps[i], &e.steps[i]
 	within := st.Within
 	if within == 0 {
@@ -351,7 +364,7 @@ func (e *engine) checked(i int, err error) {
 	}
 	switch {
 	case err == nil:
-		e.mark(i, 0, StepDone, "")
+		e.mark(i, 0, StepDone, why)
 	case e.now-s.tried < within:
 		s.begun, s.retry, s.why = false, e.now+5*Second, err.Error()
 		e.at(s.retry)

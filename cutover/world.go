@@ -14,7 +14,8 @@ type World struct {
 	Gauges    Gauges
 	Journal   Journal
 	Writers   Writers
-	Movers    Movers // nil: no writer is moved
+	Movers    Movers    // nil: no writer is moved
+	Preflight Preflight // nil: nothing is looked at before a move but what its rounds look at
 	Prober    Prober
 	Operators Operators
 	Show      Show // nil: nobody looks

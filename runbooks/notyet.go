@@ -4,7 +4,7 @@ package runbooks
 // whole language is found right or wrong today, and refused before anything is planned.
 
 // carriedOut is for hints.
-const carriedOut = "carried out today: ttl, shift, check with probe and capacity, ask, approve, checkpoint and back"
+const carriedOut = "carried out today: ttl, shift, check with probe, writer and capacity, ask, approve, checkpoint and back"
 
 // NotYet lists what of the runbook can't be planned, run or simulated by this version, each by line and step.
 func NotYet(book *Runbook) []Problem {
@@ -32,9 +32,6 @@ func NotYet(book *Runbook) []Problem {
 				add(s.Writer.Pos, where, "with")
 			}
 		case StepCheck:
-			if s.Check.Writer != nil {
-				add(s.Check.Writer.Pos, where, "check: writer")
-			}
 			if s.Check.Checksum != nil {
 				add(s.Check.ChecksumAt, where, "check: checksum")
 			}

@@ -181,6 +181,8 @@ func (f *Fault) name(what, word string) {
 	switch what {
 	case "PAIR":
 		f.pair = word
+	case "CHECK":
+		f.text2 = word
 	case "GATE":
 		f.gate, f.room, _ = strings.Cut(word, "@")
 	case "SEAT":
