@@ -41,6 +41,7 @@ type Situation struct {
 	ProbeAwaited    bool  // From's probe was asked, and hasn't said anything since this process began
 	ReplicationSeen bool
 	Fails           bool // To fails outright
+	WriterSick      bool // what is past its limit in To is the database of a writer that can return
 	Watch           bool // the watch window of a writer moved in this run is open
 
 	Writer  Side      // of the pair
@@ -175,7 +176,7 @@ func decideRooms(s *Situation) Decision {
 		c = backTable[column(s.From)]
 	}
 	d := Decision{Act: c.act(s), Row: RowRooms}
-	d.WritersFirst = d.Act == Back && c == cellWatch
+	d.WritersFirst = d.Act == Back && (c == cellWatch || s.WriterSick)
 	if s.Evacuate {
 		d = evacuated(d)
 	}

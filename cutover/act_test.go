@@ -290,3 +290,21 @@ func TestStrongestActWins(t *testing.T) {
 		t.Error("the acts aren't ordered:", order)
 	}
 }
+
+// TestWriterSickRow: past the limit of the writer's database going back begins with it, and nothing else becomes of that.
+func TestWriterSickRow(t *testing.T) {
+	for _, phase := range []Phase{PhaseForward, PhaseResting, PhaseBack} {
+		for _, to := range conditions {
+			for _, from := range conditions {
+				everySituation(func(s Situation) {
+					s.Phase, s.To, s.From = phase, to, from
+					was := Decide(s)
+					s.WriterSick = true
+					if got := Decide(s); got.Act != was.Act || got.WritersFirst != (got.Act == Back) {
+						t.Fatalf("%s, to %s, from %s: %+v, was %+v", phase, to, from, got, was)
+					}
+				})
+			}
+		}
+	}
+}

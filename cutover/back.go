@@ -106,11 +106,21 @@ func (e *engine) goBack() {
 
 // onTheWay takes shares, writers and values a turn further back, in order of effect. True as long as something isn't at its goal.
 func (e *engine) onTheWay(target *Target) bool {
-	first := e.p.WritersBack == writersFirst
-	if first && e.backWriters(target) && !e.judged.Fails {
+	first, left := e.writersGoFirst(), false
+	if first {
+		var waits bool
+		left, waits = e.backWriters(target)
+		if left && !e.judged.Fails && !(waits && e.trafficAlone()) {
+			return true
+		}
+	}
+	if e.backSplits(target) {
 		return true
 	}
-	return e.backSplits(target) || !first && e.backWriters(target) || e.backValues(target)
+	if !first {
+		left, _ = e.backWriters(target)
+	}
+	return left || e.backValues(target)
 }
 
 // findBack lists what must come back: every seat and value with a touched object.

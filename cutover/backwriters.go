@@ -14,9 +14,19 @@ const (
 	writersStay  = "stay"  // those that can't follow at once stay
 )
 
-// backWriters brings the writers back that this run moved, newest first, one after the other. A writer isn't undone by its change
-// turned round: back is a wish, and the pair's record decides. True as long as one isn't where it was.
-func (e *engine) backWriters(target *Target) bool {
+// writersGoFirst: what led back says so, or what it has come to since, or one is on its way.
+func (e *engine) writersGoFirst() bool {
+	return e.p.WritersBack == writersFirst || e.p.WritersBack == "" && e.judged.WriterSick || e.writersMove()
+}
+
+// trafficAlone: traffic leaves a sick room beside a writer that can't go now. Where it is the line that is sick, or home is too, it stays
+// with its writer.
+func (e *engine) trafficAlone() bool { return e.judged.To == Red && e.judged.From != Red }
+
+// backWriters brings the writers back that this run moved, newest first, one after the other: one that waits, for a person, a server
+// or its direction, keeps none of the others. A writer isn't undone by its change turned round: back is a wish, and the pair's record
+// decides. left as long as one isn't where it was; waits if none of them gets on.
+func (e *engine) backWriters(target *Target) (left, waits bool) {
 	for _, pair := range e.movedPairs() {
 		room := target.Writers[pair]
 		m := e.moverOf(pair)
@@ -32,12 +42,15 @@ func (e *engine) backWriters(target *Target) bool {
 			m.holds, m.tried, m.retryAt = m.lost, 0, e.now+backoff(m.tries, 0)
 			m.tries++
 			e.at(m.retryAt)
+			fallthrough
+		case moveHolds:
+			left, waits = true, true
+		case moveOn:
+			return true, false
 		case moveThere:
-			continue
 		}
-		return true
 	}
-	return false
+	return left, waits
 }
 
 // movedPairs are the pairs that a move of this run touched, in the order in which they go back.

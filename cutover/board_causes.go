@@ -120,9 +120,24 @@ func (b *Board) actCause(s *series, v *Vantage, j *Judgement, sh shade) (shade, 
 			return sh, "the line between the rooms is past its limit, and less would cross after going back"
 		}
 	case b.tables == j.Act && bad && ((s.place == b.to && v.Phase != PhaseBack) || s.place == b.from):
+		if s.gate.Database != "" && j.Act == Back && s.place == b.to {
+			return sh, databaseText(s, v, j)
+		}
 		return sh, roomText(v, j.Act, condition(b.tallyOf(b.to), true), condition(b.tallyOf(b.from), false))
 	}
 	return shadeNone, ""
+}
+
+// databaseText: what is sick is the database that takes a pair's writes.
+func databaseText(s *series, v *Vantage, j *Judgement) string {
+	text := fmt.Sprintf("the database that takes the writes of %s, in %s, is past its limit: ", s.gate.Database, s.room)
+	switch {
+	case j.WritersFirst:
+		return text + "its writer goes back first, then the traffic"
+	case v.Returns[s.gate.Database]:
+		return text + "the traffic goes first, for the writer can't follow now"
+	}
+	return text + "the traffic goes back"
 }
 
 // pairCause: a direction of replication.
@@ -306,6 +321,8 @@ func (b *Board) viewWhy(s *series, v *Vantage) string {
 	switch {
 	case s.muted:
 		return "muted"
+	case !s.judged && s.gate.Database != "":
+		return fmt.Sprintf("the writer of %s isn't in %s", s.gate.Database, s.room)
 	case !s.judged && v.Set[s.room] == 0 && v.Wanted[s.room] > 0:
 		return "nothing was sent to " + s.room + " yet"
 	case !s.judged:

@@ -137,5 +137,8 @@ func (b *Board) decideOwn(v *Vantage, j *Judgement, tables Decision) {
 			}
 		}
 	}
+	if j.Act == Back && j.WriterSick && !j.TrafficOnly {
+		j.WritersFirst = true
+	}
 	j.Rung = rung && !far
 }

@@ -329,7 +329,7 @@ func (d *Dry) sample(s Sample) Sample {
 		return d.seen(g.Seat, s)
 	case GaugeGate:
 		gate := &d.plan.Gates[g.Gate]
-		if gate.Kind != GateRoom || !slices.Contains(gate.Rooms, s.Room) {
+		if gate.Kind != GateRoom || gate.Database != "" || !slices.Contains(gate.Rooms, s.Room) {
 			return s
 		}
 		key := Cause{Gate: gate.Name, Room: s.Room}.Key()

@@ -23,6 +23,7 @@ type Judgement struct {
 	Causes       []Cause // of the act, worst first; for Hold all that hold
 	To, From     Color   // the rooms' conditions
 	Fails        bool    // To fails outright: at least half of its requests are errors
+	WriterSick   bool    // a database of To that takes writes is past its limit, and its writer can return
 	Rung         bool    // Back: one rung only, then people are asked
 	WritersFirst bool    // Back: the writers before the traffic
 	TrafficOnly  bool    // Back: the writers stay
@@ -123,7 +124,7 @@ func (b *Board) survey(now T, v *Vantage) T {
 		s := &b.series[i]
 		s.catchUp(b.now)
 		s.muted = mutes && v.Muted[s.gate.Name]
-		s.judge(b.now, !s.ofRoom || (!s.muted && !b.empty[s.place]))
+		s.judge(b.now, b.isJudged(s, v))
 		n := s.look(b.now, b.start)
 		if s.idle && s.gate.pair >= 0 && b.writerOf(s, v) != s.room { // what must flow can't be idle
 			s.raw, s.idle = shadeBlind, false
@@ -133,6 +134,19 @@ func (b *Board) survey(now T, v *Vantage) T {
 		}
 	}
 	return next
+}
+
+// isJudged: a gate of rooms is judged where something is served, one of a database where the pair's writer is.
+func (b *Board) isJudged(s *series, v *Vantage) bool {
+	switch {
+	case !s.ofRoom:
+		return true
+	case s.muted:
+		return false
+	case s.gate.Database != "":
+		return v.Writers[s.gate.Database] == s.room
+	}
+	return !b.empty[s.place]
 }
 
 // judge notes whether a series is judged. One that begins to be starts anew.
@@ -289,7 +303,7 @@ func shadeOf(c Color) shade {
 // decide asks the tables.
 func (b *Board) decide(v *Vantage, j *Judgement) {
 	s := b.situation(v)
-	j.To, j.From, j.Fails = s.To, s.From, s.Fails
+	j.To, j.From, j.Fails, j.WriterSick = s.To, s.From, s.Fails, s.WriterSick
 	if until, yes := b.awaitsProbe(v.From); yes && (s.From == Dark || s.From == Unjudged) {
 		j.Next = min(j.Next, until)
 	}
@@ -320,11 +334,27 @@ func (b *Board) situation(v *Vantage) Situation {
 		OutOfZero: v.Set[v.To] == 0, MostlyTo: v.Set[v.To] >= Whole/2}
 	s.To = condition(b.tallyOf(b.to), true).color()
 	s.From = condition(b.tallyOf(b.from), false).color()
-	s.Fails = b.fails()
+	s.Fails, s.WriterSick = b.fails(), b.writerSick(v)
 	s.ProbeAnswers, _ = b.Probe(v.From)
 	_, s.ProbeAwaited = b.awaitsProbe(v.From)
 	s.ReplicationSeen = s.Few && (s.To == Dark || s.From == Dark) && b.replicationSeen(v)
 	return s
+}
+
+// writerSick: the database that takes a pair's writes in To is past its abort limit, and the writer can return: it came from there in
+// this run, over a direction that is well now.
+func (b *Board) writerSick(v *Vantage) bool {
+	for i := range b.series {
+		s := &b.series[i]
+		pair := s.gate.Database
+		if pair == "" || s.place != b.to || s.eff != shadeRed && s.own != Back || !v.Returns[pair] {
+			continue
+		}
+		if c := b.Into(pair, v.From); c == Green || c == Unjudged {
+			return true
+		}
+	}
+	return false
 }
 
 func (b *Board) tallyOf(place int) uint16 {

@@ -27,6 +27,26 @@ var writerMutants = []mutant{
 		old: "return writersFirst\n", new: "return \"\"\n",
 		run: "TestSickAfterAMove",
 	}, {
+		name: "a sick database sends the traffic home before its writer", file: "act.go",
+		old: "(c == cellWatch || s.WriterSick)", new: "c == cellWatch",
+		run: "TestSickDatabase$",
+	}, {
+		name: "what becomes of the writer's database on the way back is no matter", file: "backwriters.go",
+		old: `e.p.WritersBack == "" && e.judged.WriterSick ||`, new: "",
+		run: "TestSickDatabase$",
+	}, {
+		name: "traffic waits in a sick room for a writer that can't go", file: "back.go",
+		old: "!(waits && e.trafficAlone())", new: "(waits || left)",
+		run: "TestSickDatabase$",
+	}, {
+		name: "a database is judged where it takes no writes", file: "judge.go",
+		old: "return v.Writers[s.gate.Database] == s.room", new: "return true",
+		run: "TestSickDatabaseElsewhere",
+	}, {
+		name: "a pair that waits keeps the others away", file: "backwriters.go",
+		old: "left, waits = true, true", new: "return true, true",
+		run: "TestAPairThatWaitsKeepsNoOther",
+	}, {
 		name: "nobody watches a writer that moved", file: "movestep.go",
 		old: "e.p.Steps[i].State == StepBaking {", new: "e.p.Steps[i].State == StepPending {",
 		run: "TestSickAfterAMove",

@@ -30,7 +30,7 @@ func (b *planner) gates() {
 // gate fills in a gate's defaults. maxAge is three intervals of whichever is slower, the scrape or the asking: asked every 15 s
 // over a 5 s scrape, a sample is rightly 20 s old before the next one comes.
 func (b *planner) gate(g *runbooks.Gate) GatePlan {
-	out := GatePlan{Name: g.Name, Kind: GateRoom, Pair: g.Replication, Link: g.Link, Unit: unitOf(g), BlindFor: cmp.Or(T(g.BlindFor), blindFor),
+	out := GatePlan{Name: g.Name, Kind: GateRoom, Pair: g.Replication, Link: g.Link, Database: g.Database, Unit: unitOf(g), BlindFor: cmp.Or(T(g.BlindFor), blindFor),
 		Bake: T(g.Bake), OnAbort: g.OnAbort, Every: cmp.Or(T(g.Every), gateEvery), MinEvents: int64(g.MinEvents)}
 	abort := abortFor
 	switch {

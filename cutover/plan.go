@@ -108,6 +108,7 @@ type GatePlan struct {
 	Rooms     []Room        `json:"rooms,omitempty"` // GateRoom: judged in these
 	Pair      string        `json:"pair,omitempty"`
 	Link      string        `json:"link,omitempty"`
+	Database  string        `json:"database,omitempty"` // GateRoom: the pair; judged in the room that has its writer
 	Unit      runbooks.Unit `json:"unit"`
 	Errors    bool          `json:"errors,omitempty"` // a ratio of bad events with an abort, in every room: an error gate
 	Every     T             `json:"every"`

@@ -96,6 +96,26 @@ func TestSickAfterAMove(t *testing.T) {
 	}
 }
 
+// TestAPairThatWaitsKeepsNoOther: of two pairs the one that can't go home yet doesn't keep the other one away.
+func TestAPairThatWaitsKeepsNoOther(t *testing.T) {
+	text := strings.Replace(movesWriter, "pairs: [feed-db], noWriter: 2s", "pairs: [feed-db, user-db], noWriter: 20s", 1)
+	plain, _ := moved(t, text, sim.Options{})
+	vs := plain.Verbs()
+	after := vs[len(vs)-1].At + cutover.Minute
+	lag := fmt.Sprintf("lag user-db cloud→home 15s at %s for 5m", after.Duration())
+	s, out := moved(t, text, sim.Options{Commands: []sim.Timed{said(after+cutover.Minute, "back", map[string]string{"to": "start"})}}, lag)
+	home := map[string]cutover.T{}
+	for _, r := range s.Records() {
+		if r.Record.Phase == writer.Stable && r.Record.Writer == "home" && r.At > after {
+			home[r.Pair] = r.At - after
+		}
+	}
+	if out.Exit != cutover.ExitBack || home["feed-db"] == 0 || home["feed-db"] > 2*cutover.Minute || home["user-db"] < 5*cutover.Minute {
+		t.Errorf("exit %d: feed-db is at home after %s, user-db after %s; its lag was over after 5m\n%s", out.Exit, home["feed-db"].Duration(), home["user-db"].Duration(), allOf(out))
+	}
+	oneWriter(t, s, lag)
+}
+
 // TestFreezeDuringAMove: whenever a person freezes the run while a writer moves, the pair has exactly one a moment later, and nothing is
 // begun any more.
 func TestFreezeDuringAMove(t *testing.T) {

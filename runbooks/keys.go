@@ -47,7 +47,7 @@ var (
 	shapeOnlyConsul  = &shape{name: "onlyConsul", what: "an only's consul", keys: words("key"), required: words("key")}
 	shapeRunning     = &shape{name: "running", what: "running", keys: words("prometheus each"), required: words("prometheus each")}
 	shapeGate        = &shape{name: "gate", what: "a gate",
-		keys: words("each rooms link ratio prometheus replication every maxAge blindFor window hold abort minEvents bake onAbort")}
+		keys: words("each rooms link ratio prometheus replication database every maxAge blindFor window hold abort minEvents bake onAbort")}
 	shapeRatio = &shape{name: "ratio", what: "a ratio", keys: words("good bad of")}
 	shapeAsked = &shape{name: "asked", what: "a gate's prometheus", keys: words("in query"), required: words("query")}
 	shapeLimit = &shape{name: "limit", what: "a limit", keys: words("above below for")}

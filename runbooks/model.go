@@ -237,6 +237,7 @@ type Gate struct {
 	Query       string // prometheus
 	In          string // the room whose Prometheus is asked, for link gates; "" the judged room's
 	Replication string // the pair
+	Database    string // the pair whose writer's database it measures; RoomNames are that pair's rooms
 	Every       time.Duration
 	MaxAge      time.Duration
 	BlindFor    time.Duration

@@ -92,7 +92,7 @@ func (b *bookReader) gates(f *fields) {
 			b.addf(e.key, RuleValue, "leave it out: gates of rooms.yaml hold in every runbook", "%s changes nothing", quoted(g.Name))
 		}
 		at := b.pos(e.key)
-		if (gf.has("each") || gf.has("rooms")) && (g.Link != "" || g.Replication != "") {
+		if (gf.has("each") || gf.has("rooms")) && (g.Link != "" || g.Replication != "" || g.Database != "") {
 			b.addAtf(at, RuleValue, "", "gate %s isn't about rooms: each and rooms don't go with it", quoted(g.Name))
 		}
 		// A limit that the rooms' file already has wrong is told there.

@@ -34,6 +34,12 @@ func (r *roomsReader) measured(g *Gate, f *fields) {
 	if n := f.get("replication"); n != nil && r.names(n, r.x, aPair) {
 		g.Replication = n.Value
 	}
+	if n := f.get("database"); n != nil && r.names(n, r.x, aPair) {
+		g.Database = n.Value
+		if p := r.rooms.Pair(n.Value); p != nil && p.Masters[1].Room != "" {
+			g.RoomNames = []string{p.Masters[0].Room, p.Masters[1].Room}
+		}
+	}
 	if n := f.get("ratio"); n != nil {
 		g.Ratio = r.ratio(n)
 	}
@@ -163,16 +169,20 @@ func (f *fields) limitValue(l *Limit, what string) bool {
 
 // checkSubject says whether the gate is about one thing and measures it in one way.
 func (r *roomsReader) checkSubject(g *Gate, f *fields) {
-	about := f.count("each", "rooms") + f.count("link") + f.count("replication")
+	about := f.count("each", "rooms") + f.count("link") + f.count("replication") + f.count("database")
 	if f.unknown && about == 0 {
 		return
 	}
 	at := g.Pos
 	if about == 0 {
-		r.addAtf(at, RuleMissingKey, "", "gate %s says not what it is about: want each: room, rooms: […], link: or replication:", quoted(g.Name))
+		r.addAtf(at, RuleMissingKey, "", "gate %s says not what it is about: want each: room, rooms: […], link:, replication: or database:", quoted(g.Name))
 	}
 	if about > 1 && !(f.has("each") && f.has("rooms") && about == 2) {
-		r.addAtf(at, RuleValue, "", "gate %s is about several things: want one of each, rooms, link and replication", quoted(g.Name))
+		hint := ""
+		if f.has("database") && f.count("each", "rooms") > 0 {
+			hint = "leave each and rooms out: a gate of a database is judged where the pair's writer is"
+		}
+		r.addAtf(at, RuleValue, hint, "gate %s is about several things: want one of each, rooms, link, replication and database", quoted(g.Name))
 	}
 	r.checkMeasure(g, f)
 	if g.Hold == nil && g.Abort == nil && !f.has("hold") && !f.has("abort") && !f.unknown {
@@ -183,6 +193,7 @@ func (r *roomsReader) checkSubject(g *Gate, f *fields) {
 func (r *roomsReader) checkMeasure(g *Gate, f *fields) {
 	at, measures := g.Pos, f.count("ratio", "prometheus")
 	switch {
+	case f.has("database") && f.has("replication"): // told already
 	case f.has("replication") && measures > 0:
 		r.addAtf(at, RuleValue, "leave the query out: replication is measured by roomshift itself", "gate %s measures replication and a query", quoted(g.Name))
 	case !f.has("replication") && measures == 0 && !f.unknown:

@@ -69,6 +69,9 @@ func planGates(w io.Writer, p *cutover.Plan) {
 		if g.Link != "" {
 			where = g.Link
 		}
+		if g.Database != "" {
+			where = "where " + g.Database + " writes"
+		}
 		rows = append(rows, []string{g.Name, where, ageOf(g.Every), "hold " + limit(g.Hold, g.Unit), "back " + limit(g.Abort, g.Unit)})
 	}
 	for i, line := range columns(rows, "lllll") {

@@ -30,7 +30,8 @@ const (
 	seesErrors what = iota
 	seesHits
 	seesLatency
-	seesSteady // a value that nothing in the model moves
+	seesSteady   // a value that nothing in the model moves
+	seesDatabase // it is well: all writes go there, whichever room they come from
 	seesLag
 	seesLine
 	seesTrip
@@ -160,6 +161,8 @@ func (g *gauges) addGate(i int, gauge cutover.Gauge, gate *cutover.GatePlan) {
 func (g *gauges) addRooms(st stream, gate *cutover.GatePlan) {
 	limit := limitOf(gate)
 	switch {
+	case gate.Database != "":
+		st.what = seesDatabase
 	case gate.Errors || gate.Unit == runbooks.UnitRatio && !limit.Below:
 		st.what = seesErrors
 	case gate.Unit == runbooks.UnitRatio:

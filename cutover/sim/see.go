@@ -51,6 +51,12 @@ func (g *gauges) source(st *stream) reading {
 		return known(1)
 	case seesShare:
 		return s.counted(st.seat)
+	case seesDatabase:
+		v := known(st.usual)
+		for _, n := range t.served {
+			v.rate += n
+		}
+		return v
 	}
 	if st.room < 0 {
 		return known(st.usual)
