@@ -160,3 +160,24 @@ func (r *RecordKey) refused(act, lockKey, key string, errs api.TxnErrors) error 
 	}
 	return fmt.Errorf("%s in consul of %s: %w: %s", act, r.client.name, ErrRecordMoved, firstOf(errs))
 }
+
+// Standing is the lock of a record and the claim on its pair as they are now, for people; "": nobody's.
+func (r *RecordKey) Standing(ctx context.Context) (lock, claim string, err error) {
+	l := r.lock
+	key, claimed := l.lockKey(r.who.Run), l.claimKey(r.pair)
+	found, err := r.client.get(ctx, []string{key, claimed})
+	if err != nil {
+		return "", "", fmt.Errorf("writer of %s: %w", r.pair, err)
+	}
+	if pair := found[key]; pair != nil && pair.Session != "" {
+		h := readHolder(pair, r.who.Run)
+		lock = fmt.Sprintf("%s@%s (process %d) since %s", h.Who, h.Host, h.PID, h.Since)
+	}
+	if pair := found[claimed]; pair != nil {
+		claim = l.who(ctx, string(pair.Value))
+	}
+	return lock, claim, nil
+}
+
+// Place is where the record is, for people.
+func (r *RecordKey) Place() string { return r.key + " in consul of " + r.client.name }

@@ -337,7 +337,9 @@ func (e *engine) check(i int) {
 		limit += preflightLimit * T(len(c.Writer.Pairs))
 	}
 	was := slices.Clone(e.p.Broken)
-	broken := func(rule string) bool { return slices.ContainsFunc(was, func(b BrokeMark) bool { return b.Rule == rule }) }
+	broken := func(rule string) bool {
+		return slices.ContainsFunc(was, func(b BrokeMark) bool { return b.Rule == rule })
+	}
 	e.start(limit, func(ctx context.Context) any {
 		var r checkedPairs
 		if len(c.Paths) > 0 {

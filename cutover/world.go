@@ -16,6 +16,7 @@ type World struct {
 	Writers   Writers
 	Movers    Movers    // nil: no writer is moved
 	Preflight Preflight // nil: nothing is looked at before a move but what its rounds look at
+	Peeker    Peeker    // nil: nobody's record is read before a run
 	Prober    Prober
 	Operators Operators
 	Show      Show // nil: nobody looks

@@ -186,24 +186,9 @@ func (s *Server) Take(ctx context.Context) error {
 }
 
 func (s *Server) take(ctx context.Context, conn *sql.Conn) (*identity, error) {
-	ident := &identity{}
-	var holder sql.NullString
-	var name, user string
-	if err := conn.QueryRowContext(ctx, "SELECT VERSION(), USER(), CONNECTION_ID(), IS_USED_LOCK(?)", s.name).
-		Scan(&name, &user, &ident.thread, &holder); err != nil {
-		return nil, s.fail(err)
-	}
-	ident.account = user[:max(0, strings.LastIndexByte(user, '@'))]
-	var err error
-	if ident.version, err = parseVersion(name); err == nil {
-		err = ident.version.supported()
-	}
+	ident, holder, err := s.identify(ctx, conn)
 	if err != nil {
-		return nil, s.fail(err)
-	}
-	ident.d = dialectOf(ident.version)
-	if err := conn.QueryRowContext(ctx, "SELECT @@global."+ident.d.identity).Scan(&ident.id); err != nil {
-		return nil, s.fail(err)
+		return nil, err
 	}
 	// Without PROCESS the list of connections has our own ones only, and doesn't say so. This does.
 	if _, err := askAll(ctx, conn, ident.d.verbs.process); err != nil {
@@ -215,6 +200,28 @@ func (s *Server) take(ctx context.Context, conn *sql.Conn) (*identity, error) {
 		}
 	}
 	return ident, s.getLock(ctx, conn, ident)
+}
+
+// identify asks the server what it is, and which connection has its lock.
+func (s *Server) identify(ctx context.Context, conn *sql.Conn) (ident *identity, holder sql.NullString, err error) {
+	ident = &identity{}
+	var name, user string
+	if err := conn.QueryRowContext(ctx, "SELECT VERSION(), USER(), CONNECTION_ID(), IS_USED_LOCK(?)", s.name).
+		Scan(&name, &user, &ident.thread, &holder); err != nil {
+		return nil, holder, s.fail(err)
+	}
+	ident.account = user[:max(0, strings.LastIndexByte(user, '@'))]
+	if ident.version, err = parseVersion(name); err == nil {
+		err = ident.version.supported()
+	}
+	if err != nil {
+		return nil, holder, s.fail(err)
+	}
+	ident.d = dialectOf(ident.version)
+	if err := conn.QueryRowContext(ctx, "SELECT @@global."+ident.d.identity).Scan(&ident.id); err != nil {
+		return nil, holder, s.fail(err)
+	}
+	return ident, holder, nil
 }
 
 // getLock obtains the lock; that this very connection has it shows that nothing between us and the server shares connections.

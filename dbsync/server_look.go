@@ -138,14 +138,21 @@ func (s *Server) Look(ctx context.Context, a Against) (State, error) {
 	if err != nil {
 		return State{}, err
 	}
+	return s.lookBy(ident, a, func(query string, args ...any) ([][]row, error) {
+		return s.ask(ctx, s.o.Margin+time.Second, query, args...)
+	})
+}
+
+// lookBy looks by some way to ask.
+func (s *Server) lookBy(ident *identity, a Against, ask func(string, ...any) ([][]row, error)) (State, error) {
 	v := ident.d.verbs
 	at, args := v.at(a)
 	who, whom := s.clientsQuery(ident)
 	query := clientColumns + " WHERE " + settingFence + "; " + who + "; XA RECOVER" + v.xaForm + "; " + at + "; " + newestQuery + "; " + ident.d.status + "; " + markerQuery
 	session, args := s.Session(), append(whom, args...)
-	tables, err := s.ask(ctx, s.o.Margin+time.Second, query, append(args, s.pair)...)
+	tables, err := ask(query, append(args, s.pair)...)
 	if isOneOf(err, noTable, noDatabase) { // no marker can be there, and the rest is asked for again without it
-		tables, err = s.ask(ctx, s.o.Margin+time.Second, strings.TrimSuffix(query, "; "+markerQuery), args...)
+		tables, err = ask(strings.TrimSuffix(query, "; "+markerQuery), args...)
 	}
 	if err != nil {
 		right := v.status

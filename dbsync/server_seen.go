@@ -19,11 +19,16 @@ type SeenOptions struct {
 // Seen looks at both servers of a pair, the record's writer first, as writer.Decide takes them. One without a session, or that gives no
 // clean answer, is away; the error says why, for people.
 func Seen(ctx context.Context, w, x *Server, o SeenOptions) (seen [2]writer.Server, why error) {
-	ws, err := w.Look(ctx, Against{})
-	xs, err2 := x.Look(ctx, Against{})
+	return seenBy(ctx, w, x, o, (*Server).Look)
+}
+
+// seenBy is Seen by some way to look.
+func seenBy(ctx context.Context, w, x *Server, o SeenOptions, look func(*Server, context.Context, Against) (State, error)) (seen [2]writer.Server, why error) {
+	ws, err := look(w, ctx, Against{})
+	xs, err2 := look(x, ctx, Against{})
 	seen = [2]writer.Server{w.seen(ws, err, o), x.seen(xs, err2, o)}
 	if err == nil && !ws.Fenced() { // it goes on: what the other has came from it, and is in a later position only
-		ws, err = w.Look(ctx, Against{})
+		ws, err = look(w, ctx, Against{})
 		seen[0] = w.seen(ws, err, o)
 	}
 	if err == nil {
@@ -37,8 +42,8 @@ func Seen(ctx context.Context, w, x *Server, o SeenOptions) (seen [2]writer.Serv
 	if err != nil || err2 != nil {
 		return seen, errors.Join(err, err2)
 	}
-	w.still(ctx, &seen[0])
-	x.still(ctx, &seen[1])
+	w.still(ctx, &seen[0], look)
+	x.still(ctx, &seen[1], look)
 	seen[0].Beyond = w.beyond(ctx, seen[0].Pos, seen[1].Pos, o.Allowed)
 	seen[1].Beyond = x.beyond(ctx, seen[1].Pos, seen[0].Pos, o.Allowed)
 	return seen, nil
@@ -64,11 +69,11 @@ func (s *Server) seen(st State, err error, o SeenOptions) writer.Server {
 }
 
 // still reads the position of a server that is fenced a second time, a round trip after its clients and branches (R13).
-func (s *Server) still(ctx context.Context, seen *writer.Server) {
+func (s *Server) still(ctx context.Context, seen *writer.Server, look func(*Server, context.Context, Against) (State, error)) {
 	if seen.Mode() != writer.ReadOnly {
 		return
 	}
-	st, err := s.Look(ctx, Against{})
+	st, err := look(s, ctx, Against{})
 	seen.Still = err == nil && st.Fenced() && string(st.Position) == seen.Pos && len(st.XA) == len(seen.XA)
 	seen.Locked = seen.Locked && s.Session() != 0
 }

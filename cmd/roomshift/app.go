@@ -61,6 +61,9 @@ func newApp(io stdio) *cli.App {
 		c.OnUsageError = func(_ *cli.Context, err error, _ bool) error {
 			return usage("%w (roomshift %s --help)", err, name)
 		}
+		for _, sub := range c.Subcommands {
+			sub.HideHelpCommand, sub.OnUsageError = true, c.OnUsageError
+		}
 	}
 	app.Action = func(c *cli.Context) error {
 		if c.NArg() == 0 {
@@ -119,6 +122,7 @@ func commands(io stdio) []*cli.Command {
 			Action: func(c *cli.Context) error { return continueRun(c, io) }},
 		{Name: "close", Usage: "ends a run where it stands", ArgsUsage: "[RUN]", Flags: []cli.Flag{rooms, jsonFlag}, Action: func(c *cli.Context) error { return closeRun(c, io) }},
 		{Name: "report", Usage: "one page about a run", ArgsUsage: "[RUN|FOLDER]", Flags: []cli.Flag{jsonFlag}, Action: func(c *cli.Context) error { return report(c, io) }},
+		writerCommand(io, jsonFlag),
 		{Name: "schema", Usage: "prints the JSON Schema of a kind of file", ArgsUsage: "rooms|runbook", Action: func(c *cli.Context) error { return schema(c, io) }},
 	}
 }

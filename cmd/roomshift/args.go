@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -16,6 +17,14 @@ func flagsFirst(app *cli.App, args []string) []string {
 	if cmd == nil {
 		return args
 	}
+	verbs := 2
+	for verbs < len(args) { // of one that has verbs of its own
+		sub := cmd.Command(args[verbs])
+		if sub == nil {
+			break
+		}
+		cmd, verbs = sub, verbs+1
+	}
 	takesValue := map[string]bool{}
 	for _, f := range append(append([]cli.Flag(nil), cmd.Flags...), app.Flags...) {
 		_, isBool := f.(*cli.BoolFlag)
@@ -25,7 +34,7 @@ func flagsFirst(app *cli.App, args []string) []string {
 	}
 	var flags, rest []string
 	lacks := false // a value for the last flag
-	for i := 2; i < len(args); i++ {
+	for i := verbs; i < len(args); i++ {
 		a := args[i]
 		if a == "--" {
 			rest = append(rest, args[i+1:]...)
@@ -45,7 +54,7 @@ func flagsFirst(app *cli.App, args []string) []string {
 			}
 		}
 	}
-	out := append([]string{args[0], args[1]}, flags...)
+	out := append(slices.Clone(args[:verbs]), flags...)
 	if len(rest) > 0 && !lacks {
 		out = append(append(out, "--"), rest...)
 	}

@@ -38,7 +38,9 @@ var descriptions = map[string]string{
 	"takeover": "Waits for the run's locks, reads every object that it touched, and goes on as its journal says; a frozen run stays frozen.\n" + whichRun,
 	"continue": "Plans the rest afresh over what is there. What others wrote meanwhile is shown; --reason takes it as it is.\n" + whichRun,
 	"close":    "At a rest the run is done; else it is left as it stands, and the exit code says so. Its routes and pairs are free for other runs then.\n" + whichRun,
-	"report":   "Left out: the run that was begun last. FOLDER is where a journal is, as a dry run says.",
+	"writer status": "Only looks: it takes no lock, writes nothing and ends nobody's session. PAIR left out: every pair of rooms.yaml. Exits with 0 when there is " +
+		"one writer and all agree, 4 without a writer or with a move in between, 8 when the record and the servers differ, 5 when something doesn't answer.",
+	"report": "Left out: the run that was begun last. FOLDER is where a journal is, as a dry run says.",
 }
 
 // helpWidth is how wide help is, beside its margin: it is printed as it stands, whatever the terminal.
@@ -55,9 +57,12 @@ func exitCodes() string {
 }
 
 // describe adds what commands say of themselves, and leaves out that a switch is off unless it is set.
-func describe(cmds []*cli.Command) {
+func describe(cmds []*cli.Command) { describeUnder("", cmds) }
+
+func describeUnder(verb string, cmds []*cli.Command) {
 	for _, c := range cmds {
-		if text := descriptions[c.Name]; text != "" {
+		describeUnder(verb+c.Name+" ", c.Subcommands)
+		if text := descriptions[verb+c.Name]; text != "" {
 			c.Description = strings.Join(lined(func(w io.Writer) {
 				for _, line := range strings.Split(text, "\n") {
 					flowed(w, 0, "", line)

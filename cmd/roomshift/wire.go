@@ -41,7 +41,7 @@ type realRooms struct {
 // is one, its seats are known already. What journals, talks and shows is added by the caller.
 func wire(l *runbooks.Loaded, clk *clock, plan *cutover.Plan) (*realRooms, error) {
 	r := &realRooms{l: l, plan: plan, clock: clk, consuls: map[string]*consul.Client{}, rings: dbsync.Rings{}}
-	r.world.Clock = clk
+	r.world.Clock, r.world.Peeker = clk, peeker{r}
 	for _, build := range []func() error{r.wireConsuls, r.wireServices, r.wireNames, r.wirePairs, r.wireMetrics} {
 		if err := build(); err != nil {
 			r.Close()

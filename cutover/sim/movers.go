@@ -218,6 +218,12 @@ func (w movers) lookAt(p *pair, side int, mine bool, begin cutover.RoundBegin, s
 		seen.Took = append(seen.Took, room)
 	}
 	v.Locked = h.sessions[side] != nil
+	s.says(p, side, v)
+}
+
+// says is what a master says of itself.
+func (s *Sim) says(p *pair, side int, v *writer.Server) {
+	m := &p.masters[side]
 	v.ReadOnly, v.SuperReadOnly = m.readOnly, m.readOnly
 	if m.clients && m.readOnly {
 		v.Clients = 8

@@ -1,0 +1,177 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"roomshift/consul"
+	"roomshift/cutover"
+	"roomshift/cutover/writer"
+	"roomshift/dbsync"
+	"roomshift/lab/server"
+)
+
+// writerStage is a pair of real masters whose record is in a real Consul, for the verbs of `roomshift writer`.
+type writerStage struct {
+	*testing.T
+	ring   *server.Ring
+	consul *server.Consul
+	dir    string
+}
+
+func startWriterStage(t *testing.T) *writerStage {
+	t.Helper()
+	s := &writerStage{T: t, dir: t.TempDir()}
+	var err error
+	var grants []string
+	for _, g := range append(append([]string{}, dbsync.Grants...), dbsync.GrantsWriter...) {
+		grants = append(grants, strings.ReplaceAll(g, "{user}", "roomshift@'127.0.0.1'"))
+	}
+	if s.ring, err = server.StartRing(t.Context(), filepath.Join(s.dir, "ring"), server.RingOptions{Rooms: [2]string{"home", "cloud"}, Grants: grants}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.ring.Stop)
+	if s.consul, err = server.StartConsul(t.Context(), s.dir, server.ConsulOptions{Datacenter: "home"}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.consul.Kill)
+	t.Setenv("XDG_STATE_HOME", filepath.Join(s.dir, "state"))
+	t.Setenv("FEED_HOME", s.ring.Master("home").DSN(server.Roomshift))
+	t.Setenv("FEED_CLOUD", s.ring.Master("cloud").DSN(server.Roomshift))
+	rooms := fmt.Sprintf(`version: 1
+environment: lab
+control: {room: home, prefix: roomshift}
+rooms:
+  home: {consul: {addr: %q, datacenter: home}}
+  cloud: {}
+pairs:
+  feed-db:
+    home: {dsnEnv: FEED_HOME, restarts: fenced}
+    cloud: {dsnEnv: FEED_CLOUD, restarts: fenced}
+gates:
+  feed-lag: {replication: feed-db, hold: {above: 1s}, abort: {above: 5s, for: 10s}}
+`, s.consul.Addr)
+	if err := os.WriteFile(filepath.Join(s.dir, "rooms.yaml"), []byte(rooms), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// roomshift runs the program.
+func (s *writerStage) roomshift(args ...string) (exit int, out, talk string) {
+	s.Helper()
+	var o, e bytes.Buffer
+	exit = run(s.Context(), append(append([]string{"roomshift"}, args...), "--rooms", filepath.Join(s.dir, "rooms.yaml")), stdio{in: strings.NewReader(""), out: &o, err: &e})
+	return exit, o.String(), e.String()
+}
+
+// status is what `writer status` says, which must exit so.
+func (s *writerStage) status(exit cutover.Exit) pairStatus {
+	s.Helper()
+	got, out, talk := s.roomshift("writer", "status", "feed-db", "--json")
+	var all struct{ Pairs []pairStatus }
+	if err := json.Unmarshal([]byte(out), &all); err != nil || len(all.Pairs) != 1 {
+		s.Fatalf("%v: %s %s", err, out, talk)
+	}
+	if got != int(exit) || all.Pairs[0].Exit != exit {
+		s.Errorf("exit %d, want %d: %s %s", got, exit, out, talk)
+	}
+	return all.Pairs[0]
+}
+
+func (s *writerStage) run(room, statement string) {
+	s.Helper()
+	if _, err := s.ring.Master(room).DB().ExecContext(context.WithoutCancel(s.Context()), statement); err != nil {
+		s.Fatalf("%s: %s: %v", room, statement, err)
+	}
+}
+
+// put writes a record as a run would.
+func (s *writerStage) put(r writer.Record) {
+	s.Helper()
+	client, err := consul.New(consul.Config{Name: "home", Addr: s.consul.Addr, Datacenter: "home"})
+	if err != nil {
+		s.Fatal(err)
+	}
+	defer client.Close()
+	key := client.Record("roomshift", "feed-db", cutover.Claim{Who: "ops1", Host: "ops-3", PID: 1, Since: "2027-01-26T19:36:02Z"}, consul.LockOptions{})
+	text, err := r.Encode()
+	if err != nil {
+		s.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(s.Context(), 20*time.Second)
+	defer cancel()
+	session, err := key.Take(ctx)
+	if err != nil {
+		s.Fatal(err)
+	}
+	_, index, err := key.Read(ctx)
+	if err == nil {
+		_, err = key.Write(ctx, session, text, index)
+	}
+	if err != nil {
+		s.Fatal(err)
+	}
+	if held := s.status(exitOf(r)); !strings.Contains(held.Lock, "ops1@ops-3 (process 1)") {
+		s.Errorf("the record's lock is held by %q", held.Lock)
+	}
+	if err := key.Release(ctx); err != nil {
+		s.Fatal(err)
+	}
+}
+
+func exitOf(r writer.Record) cutover.Exit {
+	if r.Phase == writer.Stable {
+		return cutover.ExitDone
+	}
+	return cutover.ExitStopped
+}
+
+// TestWriterStatusReal: what `writer status` says of real masters and a real record, and that it leaves every lock where it is.
+func TestWriterStatusReal(t *testing.T) {
+	s := startWriterStage(t)
+	s.run("home", "CREATE DATABASE shop")
+	if err := s.ring.Await(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	st := s.status(cutover.ExitDone)
+	if st.Record != nil || st.Writer != "home" || st.Published != "" || !strings.Contains(st.Says, "no record yet") || st.Servers[0].Version == "" || st.Servers[1].OnlyCount != 0 ||
+		!st.Servers[0].Receives || !st.Servers[1].Receives || st.Servers[0].Lock != "" {
+		t.Errorf("%+v", st)
+	}
+	ids := map[string]string{st.Servers[0].Room: st.Servers[0].ID, st.Servers[1].Room: st.Servers[1].ID}
+	r := writer.Record{V: writer.Version, Epoch: 1, Seq: 1, Phase: writer.Stable, Writer: "home", Servers: ids, Run: "0127-k3", By: "ops1@ops-3",
+		At: time.Date(2027, 1, 26, 19, 36, 2, 0, time.UTC)}
+	s.put(r)
+	if st = s.status(cutover.ExitDone); st.Record == nil || st.Published != "home" || st.Lock != "" || st.Index == 0 || st.Row != "STABLE rw/ro" {
+		t.Errorf("%+v", st)
+	}
+	s.run("home", "SET GLOBAL read_only=1")
+	if st = s.status(cutover.ExitStopped); st.Row != "STABLE ro/ro" || !strings.Contains(st.Next, "open home") {
+		t.Errorf("%+v", st)
+	}
+	s.run("cloud", "SET GLOBAL read_only=0")
+	if st = s.status(cutover.ExitDrift); st.Writer != "cloud" || st.Row != "STABLE ro/rw" {
+		t.Errorf("%+v", st)
+	}
+	s.run("cloud", "SET GLOBAL read_only=1")
+	s.run("home", "SET GLOBAL read_only=0")
+	r.Epoch, r.Seq, r.Phase, r.To = 2, 2, writer.Fencing, "cloud"
+	s.put(r)
+	exit, out, talk := s.roomshift("writer", "status")
+	if exit != int(cutover.ExitStopped) || !strings.Contains(out, "a move stands in between: FENCING, home → cloud") || strings.Contains(out+talk, "password") {
+		t.Errorf("exit %d\n%s%s", exit, out, talk)
+	}
+	t.Log("\n" + out)
+	s.consul.Kill()
+	if st = s.status(cutover.ExitUnknown); st.Unseen == "" || len(st.Servers) != 2 || st.Servers[0].Mode != "rw" {
+		t.Errorf("%+v", st)
+	}
+}
