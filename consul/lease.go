@@ -21,6 +21,7 @@ type lease struct {
 	claim  cutover.Claim
 	fence  cutover.Fence
 	claims map[string]uint64 // claim key → the index at which it is ours
+	local  *localLock        // beside it, nil none
 
 	mu    sync.Mutex
 	until cutover.T
@@ -44,7 +45,7 @@ func (le *lease) Fence() cutover.Fence { return le.fence }
 // value is what the lock's key holds.
 func (le *lease) value(released string) []byte {
 	b, err := json.Marshal(holder{Run: le.claim.Run, Who: le.claim.Who, Host: le.claim.Host, PID: le.claim.PID, Since: le.claim.Since,
-		Released: released})
+		Released: released, Local: le.local.marked()})
 	if err != nil {
 		panic(err) // a struct of strings and an int
 	}
@@ -118,7 +119,7 @@ func (le *lease) refused(ctx context.Context, ops api.TxnOps, errs api.TxnErrors
 	if seen.session() == le.fence.Session {
 		seen.lock = nil
 	}
-	if err := l.refuse(ctx, le.claim, seen); err != nil {
+	if err := l.refuse(ctx, le.claim, seen, le.local); err != nil {
 		return err
 	}
 	return fmt.Errorf("run %s in consul of %s: %w: its last holder's session has died (%s): free within its lock-delay (%v if it was as "+
@@ -230,6 +231,9 @@ func (le *lease) Release(ctx context.Context, keepClaim bool) error {
 	le.mu.Unlock()
 	err := le.giveBack(ctx, keepClaim)
 	le.lock.destroy(ctx, le.fence.Session)
+	if err == nil || errors.Is(err, cutover.ErrLeaseLost) {
+		le.lock.aside(le.claim.Run)
+	}
 	if err != nil {
 		return fmt.Errorf("release the lock: %w", err)
 	}

@@ -27,6 +27,9 @@ type LockOptions struct {
 	// Dead tells whether the process that holds the run's own lock is known to be dead (it ran on this machine and is gone).
 	// Then its session needn't be waited for. nil: never.
 	Dead func(host string, pid int) bool
+	// Local is a folder of this machine, "" none. Beside a lock in Consul its holder keeps a file there locked: who can lock that one
+	// knows that the holder is gone, and needn't wait for its session either. See localLock.
+	Local string
 }
 
 // Lock is a run's lock in one Consul: the key PREFIX/lock/RUN, acquired by a session, and a key PREFIX/claim/NAME that holds
@@ -37,8 +40,9 @@ type Lock struct {
 	prefix string
 	o      LockOptions
 
-	mu   sync.Mutex
-	last *lease // the newest one that this Lock gave: see Take
+	mu     sync.Mutex
+	last   *lease // the newest one that this Lock gave: see Take
+	locals map[string]*localLock
 }
 
 var _ cutover.Lock = (*Lock)(nil)
@@ -78,6 +82,7 @@ type holder struct {
 	PID      int    `json:"pid"`
 	Since    string `json:"since"`
 	Released string `json:"released,omitempty"`
+	Local    string `json:"local,omitempty"` // mark of the file that its holder has locked
 }
 
 func (h holder) String() string {
@@ -103,18 +108,12 @@ func (l *Lock) Take(ctx context.Context, c cutover.Claim) (cutover.Lease, error)
 		return nil, err
 	}
 	l.endOwn(c, &seen)
-	if err := l.refuse(ctx, c, seen); err != nil {
-		return nil, err
-	}
-	sent := l.o.Now()
-	session, err := l.newSession(ctx, c.Run)
+	local, fresh := l.beside(c.Run)
+	le, err := l.takeBeside(ctx, c, seen, local)
 	if err != nil {
-		return nil, err
-	}
-	le := &lease{lock: l, claim: c, fence: cutover.Fence{Session: session, Key: l.lockKey(c.Run)}, until: sent + cutover.T(l.o.TTL),
-		claims: map[string]uint64{}}
-	if err := le.acquire(ctx, seen); err != nil {
-		le.giveUp(ctx)
+		if fresh {
+			l.aside(c.Run)
+		}
 		return nil, err
 	}
 	if old := seen.session(); old != "" {
@@ -124,6 +123,25 @@ func (l *Lock) Take(ctx context.Context, c cutover.Claim) (cutover.Lease, error)
 	l.mu.Lock()
 	l.last = le
 	l.mu.Unlock()
+	return le, nil
+}
+
+// takeBeside takes the lock, with a local one beside it or nil.
+func (l *Lock) takeBeside(ctx context.Context, c cutover.Claim, seen standing, local *localLock) (*lease, error) {
+	if err := l.refuse(ctx, c, seen, local); err != nil {
+		return nil, err
+	}
+	sent := l.o.Now()
+	session, err := l.newSession(ctx, c.Run)
+	if err != nil {
+		return nil, err
+	}
+	le := &lease{lock: l, claim: c, fence: cutover.Fence{Session: session, Key: l.lockKey(c.Run)}, until: sent + cutover.T(l.o.TTL),
+		claims: map[string]uint64{}, local: local}
+	if err := le.acquire(ctx, seen); err != nil {
+		le.giveUp(ctx)
+		return nil, err
+	}
 	return le, nil
 }
 
@@ -187,7 +205,7 @@ func readHolder(pair *api.KVPair, run string) holder {
 }
 
 // refuse says who holds what this claim asks for.
-func (l *Lock) refuse(ctx context.Context, c cutover.Claim, s standing) error {
+func (l *Lock) refuse(ctx context.Context, c cutover.Claim, s standing, local *localLock) error {
 	for _, k := range sortedKeys(s.claims) {
 		pair := s.claims[k]
 		if pair == nil || string(pair.Value) == c.Run && c.Resume {
@@ -197,7 +215,7 @@ func (l *Lock) refuse(ctx context.Context, c cutover.Claim, s standing) error {
 		return fmt.Errorf("%q in consul of %s: %w by %s: end that run first, with `roomshift close %s` when it rests", name, l.client.name,
 			cutover.ErrHeld, l.who(ctx, string(pair.Value)), string(pair.Value))
 	}
-	if s.session() != "" && !s.own && !(c.Resume && l.o.Dead(s.holder.Host, s.holder.PID)) {
+	if s.session() != "" && !s.own && !(c.Resume && l.gone(s.holder, local)) {
 		return fmt.Errorf("run %s in consul of %s: %w by %v: if that process is gone, it ends by itself within %v", c.Run, l.client.name,
 			cutover.ErrHeld, s.holder, 2*l.o.TTL+l.o.LockDelay)
 	}

@@ -28,6 +28,10 @@ var (
 )
 
 func TestMain(m *testing.M) {
+	if told := os.Getenv(childHolds); told != "" {
+		fmt.Fprintln(os.Stderr, holdAsChild(told)) // it is killed, unless something is wrong
+		os.Exit(1)
+	}
 	code, err := run(m)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

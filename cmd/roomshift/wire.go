@@ -90,7 +90,7 @@ func (r *realRooms) wireConsuls() error {
 		r.consuls[name] = client
 		place := "consul." + name
 		r.world.Locks = append(r.world.Locks, cutover.Place{Name: place, Lock: client.Lock(rooms.Control.Prefix, consul.LockOptions{
-			Place: place, Now: r.clock.Now, Notify: r.clock.Lease, Dead: processDead})})
+			Place: place, Now: r.clock.Now, Notify: r.clock.Lease, Dead: processDead, Local: localLocks(rooms.Environment)})})
 		if specs := keysIn(rooms, name); len(specs) > 0 {
 			keys := client.NumberKeys(place, name, specs, [2]cutover.Room{r.l.Book.From, r.l.Book.To})
 			r.world.Planes = append(r.world.Planes, client.Plane(place, name, place, keys))
@@ -144,6 +144,15 @@ func networksOf(room *runbooks.Room) []netip.Prefix {
 		}
 	}
 	return out
+}
+
+// localLocks is where this machine's files stand that tell whether a holder of a lock is gone, "" nowhere.
+func localLocks(environment string) string {
+	base, err := stateDir()
+	if err != nil {
+		return "" // without them what a dead process holds is waited for
+	}
+	return filepath.Join(base, environment, "locks")
 }
 
 // processDead tells whether a process that ran on this machine is gone. Another machine's can't be known.

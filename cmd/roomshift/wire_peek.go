@@ -83,13 +83,14 @@ func keeperOf(rooms *runbooks.Rooms, p *runbooks.Pair) string {
 	return cmp.Or(p.Record, rooms.Control.Room)
 }
 
-// recordKey is a pair's record, in the Consul that keeps it.
+// recordKey is a pair's record, in the Consul that keeps it. What a process of this machine held that is gone is had at once.
 func (r *realRooms) recordKey(p *runbooks.Pair, who cutover.Claim, o consul.LockOptions) (*consul.RecordKey, error) {
 	room := keeperOf(r.l.Rooms, p)
 	client := r.consuls[room]
 	if client == nil {
 		return nil, usage("pair %s: its record is kept in the consul of %s, and %s has none", p.Name, room, room)
 	}
+	o.Dead, o.Local = processDead, localLocks(r.l.Rooms.Environment)
 	return client.Record(r.l.Rooms.Control.Prefix, p.Name, who, o), nil
 }
 
