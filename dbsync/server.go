@@ -256,6 +256,15 @@ func (s *Server) Close() {
 	_ = s.side.Close()
 }
 
+// Release ends the session, if there is one, and keeps the connections beside it: Take makes another session.
+func (s *Server) Release(ctx context.Context) {
+	if s.enter(ctx) != nil {
+		return
+	}
+	defer s.leave()
+	s.drop("it was let go of")
+}
+
 func (s *Server) enter(ctx context.Context) error {
 	select {
 	case s.turn <- struct{}{}:
