@@ -4,7 +4,7 @@ package runbooks
 // whole language is found right or wrong today, and refused before anything is planned.
 
 // carriedOut is for hints.
-const carriedOut = "carried out today: ttl, shift, check with probe, writer and capacity, ask, approve, checkpoint and back"
+const carriedOut = "carried out today: ttl, shift, writer, check with probe, writer and capacity, ask, approve, checkpoint and back"
 
 // NotYet lists what of the runbook can't be planned, run or simulated by this version, each by line and step.
 func NotYet(book *Runbook) []Problem {
@@ -65,11 +65,6 @@ func NotYetReal(rooms *Rooms, book *Runbook) []Problem {
 		}
 		if rests[v.Name] && (!adapters[v.Medium] || v.Medium == MediumDNS && v.DNS != nil && !providers[v.DNS.Provider]) {
 			ps = append(ps, Problem{v.Pos, "route " + quoted(v.Name) + ": " + what + " can't be read or written yet in real rooms", RuleNotYet, hint})
-		}
-	}
-	for i := range book.Steps {
-		if s := &book.Steps[i]; s.Kind == StepWriter {
-			ps = append(ps, Problem{s.Pos, "step " + quoted(s.Name) + ": a writer can't be moved yet in real rooms", RuleNotYet, hint})
 		}
 	}
 	for i := range rooms.Pairs {

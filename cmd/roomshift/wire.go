@@ -15,6 +15,7 @@ import (
 
 	"roomshift/consul"
 	"roomshift/cutover"
+	"roomshift/cutover/movers"
 	"roomshift/dbsync"
 	"roomshift/metrics"
 	"roomshift/runbooks"
@@ -32,8 +33,9 @@ type realRooms struct {
 	rings     dbsync.Rings
 	metrics   *metrics.Metrics
 	upstreams []*consul.Upstreams // of every room
-	names     *alidnsNames        // nil: no name of this runbook is there
-	missing   []string            // environment variables that aren't set
+	movers    *movers.Movers
+	names     *alidnsNames // nil: no name of this runbook is there
+	missing   []string     // environment variables that aren't set
 	notes     noter
 }
 
@@ -42,7 +44,7 @@ type realRooms struct {
 func wire(l *runbooks.Loaded, clk *clock, plan *cutover.Plan) (*realRooms, error) {
 	r := &realRooms{l: l, plan: plan, clock: clk, consuls: map[string]*consul.Client{}, rings: dbsync.Rings{}}
 	r.world.Clock, r.world.Peeker = clk, peeker{r}
-	for _, build := range []func() error{r.wireConsuls, r.wireServices, r.wireNames, r.wirePairs, r.wireMetrics} {
+	for _, build := range []func() error{r.wireConsuls, r.wireServices, r.wireNames, r.wirePairs, r.wireWriters, r.wireMetrics} {
 		if err := build(); err != nil {
 			r.Close()
 			return nil, err
@@ -53,6 +55,7 @@ func wire(l *runbooks.Loaded, clk *clock, plan *cutover.Plan) (*realRooms, error
 
 // Close lets go of every connection.
 func (r *realRooms) Close() {
+	r.closeWriters()
 	for _, name := range slices.Sorted(maps.Keys(r.consuls)) {
 		r.consuls[name].Close()
 	}
