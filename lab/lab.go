@@ -138,19 +138,31 @@ func (l *Lab) folder(name string) (string, error) {
 	return dir, os.MkdirAll(dir, 0o700)
 }
 
-// grants are the rights of roomshift's account.
-var grants = map[server.Engine][]string{"": dbsync.Grants, server.MariaDB: dbsync.Grants, server.MySQL: dbsync.GrantsMySQL}
+// grantsOf are the rights of roomshift's account: those to move the write role, too, without the one that switches events, which are off.
+func grantsOf(e server.Engine) []string {
+	if e == server.MySQL {
+		return slices.Concat(dbsync.GrantsMySQL, dbsync.GrantsWriterMySQL)
+	}
+	return slices.Concat(dbsync.Grants, slices.DeleteFunc(slices.Clone(dbsync.GrantsWriter), func(g string) bool { return strings.Contains(g, "SUPER") }))
+}
 
 func (l *Lab) startRing(ctx context.Context) error {
 	dir, err := l.folder("db")
 	if err != nil {
 		return err
 	}
-	if l.Ring, err = server.StartRing(ctx, dir, server.RingOptions{Engine: l.o.Engine, Rooms: rooms, Heartbeat: heartbeat, Grants: grants[l.o.Engine]}); err != nil {
+	if l.Ring, err = server.StartRing(ctx, dir, server.RingOptions{Engine: l.o.Engine, Rooms: rooms, Heartbeat: heartbeat, Grants: grantsOf(l.o.Engine)}); err != nil {
 		return err
 	}
 	if _, err := l.Ring.Master(Home).DB().ExecContext(ctx, makePosts); err != nil {
 		return fmt.Errorf("make the service's table: %w", err)
+	}
+	if l.o.Engine == server.MySQL { // MariaDB is told so in its file only, and its rooms.yaml says so
+		for _, room := range rooms {
+			if _, err := l.Ring.Master(room).DB().ExecContext(ctx, "SET PERSIST_ONLY super_read_only = 1"); err != nil {
+				return fmt.Errorf("make %s come up fenced: %w", room, err)
+			}
+		}
 	}
 	return l.Ring.Await(ctx)
 }

@@ -58,7 +58,7 @@ func TestReadersAreLate(t *testing.T) {
 	})
 	s.register(reader.Port)
 	file := s.rooms(func(yaml string) string {
-		return strings.Replace(yaml, "cloud: {dsnEnv: LAB_DSN_CLOUD}", "cloud: {dsnEnv: LAB_DSN_CLOUD, readers: {consul: "+lab.Readers+"}}", 1)
+		return strings.Replace(yaml, "cloud: {dsnEnv: LAB_DSN_CLOUD,", "cloud: {dsnEnv: LAB_DSN_CLOUD, readers: {consul: "+lab.Readers+"},", 1)
 	})
 	book := s.book("10m", few)
 	if out := s.start("check", "--live", "--rooms", file, book).exits(0); !strings.Contains(out, "readers") {
