@@ -18,4 +18,8 @@
 // A move of the write role: server.go has the session that holds a master's lock (its laws stand at Server), server_ask.go what an
 // answer means, server_look.go reads a master in one round trip, server_fence.go fences and opens, server_kill.go ends its clients,
 // server_wait.go is the position at which it came to rest and the wait for it, server_seen.go what writer.Decide is told.
+//
+// Whether both masters hold the same: verify.go goes through the tables in chunks, verify_side.go asks one master and may write nothing there,
+// verify_tables.go lists what there is, verify_sql.go has the statements and how each type is read, verify_rows.go finds the rows that
+// differ, comparison.go is what came of it and where that is kept.
 package dbsync

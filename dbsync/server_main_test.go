@@ -30,10 +30,16 @@ var appTables = []string{
 func accountsOf(e server.Engine) []string {
 	all := slices.Concat(grantsOf(e), []string{
 		"CREATE USER IF NOT EXISTS mover@'127.0.0.1' IDENTIFIED BY '" + moverPassword + "'",
+		"CREATE USER IF NOT EXISTS " + readerAt + " IDENTIFIED BY '" + moverPassword + "'",
 		"GRANT LOCK TABLES, ALTER, DROP, INDEX, EVENT ON app.* TO app@'127.0.0.1'",
 	})
 	for _, g := range slices.Concat(grantsOf(e), writerGrantsOf(e)) {
 		all = append(all, strings.ReplaceAll(g, "{user}", moverAt))
+	}
+	for _, g := range slices.Concat(grantsOf(e), GrantsVerify) {
+		for _, db := range []string{"app", "vdata"} {
+			all = append(all, strings.NewReplacer("{user}", readerAt, "{database}", db).Replace(g))
+		}
 	}
 	return all
 }
