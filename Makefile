@@ -2,6 +2,7 @@
 # make race   every test under the race detector
 # make long   the sweeps of the simulated rooms whole, not sampled, and what takes minutes on a real Consul: an hour
 # make model  every state that a move of the writer can get into with two faults: half an hour, 3 GB
+# make torture  hundreds of moves of the writer on real rings while everything goes wrong, then mistakes planted in it: hours
 # make lab    two rooms of real servers on this machine, until Ctrl-C
 # make lint   gofmt, go vet, staticcheck, golangci-lint
 # make bench  every benchmark
@@ -11,7 +12,7 @@ GO ?= go
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.7.0
 GOLANGCI = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.5.0
 
-.PHONY: test race long model deps lab lint bench bench-writer build
+.PHONY: test race long model torture deps lab lint bench bench-writer build
 
 build:
 	$(GO) build ./...
@@ -37,6 +38,13 @@ long:
 # See cutover/writer/MUTANTS.md.
 model:
 	GOMEMLIMIT=3GiB $(GO) test -timeout 12h -run 'TestExplorer|TestMutants|TestEveryCase' -v ./cutover/writer -long
+
+# See torture/doc.go and torture/MUTANTS.md. MOVES=1000 SEED=7 say others.
+MOVES ?= 300
+SEED ?= 0
+torture: deps
+	$(GO) test -timeout 12h -run 'TestTorture$$' -v ./torture -moves $(MOVES) -seed $(SEED)
+	$(GO) test -timeout 12h -run 'TestMutants$$' -v ./torture -mutants
 
 lab: deps
 	$(GO) run ./lab/cmd/roomshift-lab

@@ -179,6 +179,9 @@ func (m *Master) Applier(ctx context.Context, run bool) error {
 // Kill ends the server as kill -9 does.
 func (m *Master) Kill() { m.process.Kill() }
 
+// Alive tells whether the server's process hasn't ended.
+func (m *Master) Alive() bool { return m.process != nil && !m.process.Ended() }
+
 // Freeze stops the server where it stands (SIGSTOP): its connections stay and nothing answers.
 func (m *Master) Freeze() error { return m.process.Signal(syscall.SIGSTOP) }
 
