@@ -353,10 +353,9 @@ func xaFault(r *rand.Rand, m *move) fault {
 			})
 			return doing{}
 		})
-		m.later(time.Minute, func() {}) // its connection lasts until all is healed
-		m.all.Go(func() {
+		m.all.Go(func() { // its connection lasts until all is healed, and is nobody else's after that: the branch may still be open
 			<-m.ctx.Done()
-			_ = conn.Close()
+			_ = conn.Raw(func(any) error { return errBadConn })
 			m.c.all.Go(func() { m.c.forget(room, xid) })
 		})
 	}}

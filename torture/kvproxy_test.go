@@ -67,6 +67,9 @@ func kindOfHTTP(method, path string, body []byte, key string) string {
 			if o.KV != nil && o.KV.Key == key && (o.KV.Verb == "cas" || o.KV.Verb == "set") && json.Unmarshal(o.KV.Value, &r) == nil {
 				return r.Phase
 			}
+			if o.KV != nil && o.KV.Key == key && strings.HasPrefix(o.KV.Verb, "get") {
+				return "get"
+			}
 		}
 		return "txn"
 	case strings.HasPrefix(path, "/v1/session/renew"):

@@ -126,7 +126,7 @@ func (s *scene) knows(moves int) error {
 	for _, sl := range s.slots {
 		sl.watch.seen(sum)
 	}
-	for _, k := range []string{"lock", "look", "fence", "kill", "open", "wait", "mark", "get", "session", "FENCING", "COMMIT", "ABORT", "STABLE"} {
+	for _, k := range []string{"lock", "look", "fence", "kill", "open", "wait", "mark", "get", "session", "FENCING", "COMMIT", "STABLE"} {
 		if sum[k] == 0 && moves >= shortMoves {
 			return fmt.Errorf("in %d moves no request was taken for %q; seen: %v", moves, k, sum)
 		}
@@ -192,7 +192,7 @@ func (x *session) move(ctx context.Context, s *scene, c *clients, watch *sampler
 		time.Sleep(5 * time.Millisecond)
 	}
 	word, why := m.procs[0].said()
-	logf("%s → %s, epoch %d, %v (%s %s)", m, now.Writer, now.Epoch, time.Since(m.began).Round(10*time.Millisecond), word, cutTo(why, 80))
+	logf("%s %s → %s, epoch %d, %v (%s %s)", m.began.UTC().Format("15:04:05"), m, now.Writer, now.Epoch, time.Since(m.began).Round(10*time.Millisecond), word, cutTo(why, 80))
 	return nil
 }
 
