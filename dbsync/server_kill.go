@@ -54,18 +54,27 @@ func oldestFirst(cs []Client) {
 	slices.SortStableFunc(cs, func(a, b Client) int { return cmp.Or(-cmp.Compare(a.Age, b.Age), cmp.Compare(a.ID, b.ID)) })
 }
 
-// clientsQuery asks for the connections that notOurs then sorts out: of all that are there those that began before the fence was seen
-// to stand, and those of accounts that pass it by.
+// clientsQuery asks for the connections that notOurs then sorts out.
 func (s *Server) clientsQuery(ident *identity) (string, []any) {
-	query, args := clientColumns+" WHERE user NOT IN (?, 'system user', 'event_scheduler', 'unauthenticated user')", []any{ident.account}
+	who, args := s.whoCounts(ident)
+	return clientColumns + " WHERE " + who + " ORDER BY " + replicasFirst, args
+}
+
+// replicasFirst is the order of connections, and how many at most: by replicas' notOurs knows their accounts.
+const replicasFirst = "command LIKE 'Binlog Dump%' DESC LIMIT 1000"
+
+// whoCounts is a condition: of all that are there those that began before the fence was seen to stand, and those of accounts that pass
+// it by.
+func (s *Server) whoCounts(ident *identity) (string, []any) {
+	who, args := "user NOT IN (?, 'system user', 'event_scheduler', 'unauthenticated user')", []any{ident.account}
 	if newest := s.newest.Load(); newest > 0 {
-		query, args = query+" AND (id <= ?", append(args, newest)
+		who, args = who+" AND (id <= ?", append(args, newest)
 		for _, user := range s.passes() {
-			query, args = query+" OR user = ?", append(args, user)
+			who, args = who+" OR user = ?", append(args, user)
 		}
-		query += " OR command LIKE 'Binlog Dump%')"
+		who += " OR command LIKE 'Binlog Dump%')"
 	}
-	return query + " ORDER BY command LIKE 'Binlog Dump%' DESC LIMIT 1000", args
+	return who, args
 }
 
 // passes is what Bypassing said last.

@@ -85,7 +85,9 @@ func shorten(statement string) string {
 	return string(runes[:most]) + "…"
 }
 
-const clientColumns = "SELECT id AS id, user AS user, host AS host, command AS command, time AS time, state AS state, info AS info FROM information_schema.processlist"
+const clientColumns = "SELECT " + clientNames + " FROM information_schema.processlist"
+
+const clientNames = "id AS id, user AS user, host AS host, command AS command, time AS time, state AS state, info AS info"
 
 // settingFence is what the statement of a fence, or of an open, under way in another session looks like.
 const settingFence = `LOWER(info) REGEXP '(^|[;/(])[[:space:]]*set[[:space:]]+((global|persist)[[:space:]]+|@@(global|persist)[.])[^;]*read_only' AND id <> CONNECTION_ID()`
@@ -138,17 +140,22 @@ func (s *Server) Look(ctx context.Context, a Against) (State, error) {
 	if err != nil {
 		return State{}, err
 	}
-	return s.lookBy(ident, a, func(query string, args ...any) ([][]row, error) {
-		return s.ask(ctx, s.o.Margin+time.Second, query, args...)
-	})
+	return s.lookBy(ident, a, func(query string, args ...any) ([][]row, error) { return s.askLook(ctx, query, args...) })
 }
 
 // lookBy looks by some way to ask.
 func (s *Server) lookBy(ident *identity, a Against, ask func(string, ...any) ([][]row, error)) (State, error) {
 	v := ident.d.verbs
 	at, args := v.at(a)
-	who, whom := s.clientsQuery(ident)
-	query := clientColumns + " WHERE " + settingFence + "; " + who + "; XA RECOVER" + v.xaForm + "; " + at + "; " + newestQuery + "; " + ident.d.status + "; " + markerQuery
+	who, whom := s.whoCounts(ident)
+	// One look through the connections: a server's list of them is what takes the longest.
+	query := "SELECT " + clientNames + ", (" + settingFence + ") AS sets, (" + who + ") AS counts FROM information_schema.processlist HAVING sets = 1 OR counts = 1" +
+		" ORDER BY sets DESC, " + replicasFirst + "; XA RECOVER" + v.xaForm + "; " + at
+	asked := s.newest.Load() == 0
+	if asked {
+		query += "; " + newestQuery
+	}
+	query += "; " + ident.d.status + "; " + markerQuery
 	session, args := s.Session(), append(whom, args...)
 	tables, err := ask(query, append(args, s.pair)...)
 	if isOneOf(err, noTable, noDatabase) { // no marker can be there, and the rest is asked for again without it
@@ -164,18 +171,32 @@ func (s *Server) lookBy(ident *identity, a Against, ask func(string, ...any) ([]
 		}
 		return State{}, err
 	}
-	return s.state(ident, session, tables, a)
+	return s.state(ident, session, tables, asked, a)
 }
 
-// state reads the answers of Look, in its order.
-func (s *Server) state(ident *identity, session uint64, tables [][]row, a Against) (State, error) {
-	const at = 3 // the table of the variables
+// state reads the answers of Look, in its order; asked: the newest connection is among them.
+func (s *Server) state(ident *identity, session uint64, tables [][]row, asked bool, a Against) (State, error) {
+	const at = 2 // the table of the variables
 	st := State{Session: session}
-	if len(tables) <= at+1+ident.d.verbs.statusTables || len(tables[at]) != 1 {
+	status := at + 1
+	if asked {
+		status++
+	}
+	n := status + ident.d.verbs.statusTables
+	if len(tables) < n || len(tables[at]) != 1 {
 		return st, s.fail(fmt.Errorf("a look had %d answers", len(tables)))
 	}
-	st.Pending, st.Clients = clientsOf(tables[0]), s.notOurs(ident, clientsOf(tables[1]))
-	for _, r := range tables[2] {
+	var counts []Client
+	for _, r := range tables[0] {
+		if r["sets"] == "1" {
+			st.Pending = append(st.Pending, clientOf(r))
+		}
+		if r["counts"] == "1" {
+			counts = append(counts, clientOf(r))
+		}
+	}
+	st.Clients = s.notOurs(ident, counts)
+	for _, r := range tables[1] {
 		st.XA = append(st.XA, xid(r))
 	}
 	var err error
@@ -183,17 +204,16 @@ func (s *Server) state(ident *identity, session uint64, tables [][]row, a Agains
 		return st, s.fail(err)
 	}
 	s.saw(st.Position)
-	if st.Fenced() {
+	if asked && st.Fenced() {
 		s.began(firstRow(tables, at+1))
 	}
-	n := at + 2 + ident.d.verbs.statusTables
 	if r := firstRow(tables, n); r != nil {
 		st.Marker.Epoch, err = strconv.ParseUint(r["epoch"], 10, 64)
 		if st.Marker.Epoch > 0 {
 			st.Marker.Writer = r["room"]
 		}
 	}
-	c, wrong := onlySource(s.room, ident.d.channels(tables[at+2:n]))
+	c, wrong := onlySource(s.room, ident.d.channels(tables[status:n]))
 	if wrong != nil {
 		st.Threads = wrong.Error()
 		return st, err

@@ -41,7 +41,7 @@ func (r *Ring) Peek(ctx context.Context, first cutover.Room, o SeenOptions) (see
 			m.Pending, m.Clients, m.Threads, m.Events = told(st.Pending), told(st.Clients), st.Threads, st.Events
 		}
 		return st, err
-	})
+	}, (*Server).askAside)
 	for i, s := range both {
 		if at[s].Err != nil {
 			seen[i].Away = true
@@ -105,13 +105,16 @@ func (s *Server) peek(ctx context.Context, a Against) (State, error) {
 	if err != nil {
 		return State{}, err
 	}
-	st, err := s.lookBy(ident, a, func(query string, args ...any) ([][]row, error) {
-		return s.aside(ctx, s.o.Margin+time.Second, query, args...)
-	})
+	st, err := s.lookBy(ident, a, func(query string, args ...any) ([][]row, error) { return s.askAside(ctx, query, args...) })
 	if err != nil && !clean(err) {
 		err = s.fail(err)
 	}
 	return st, err
+}
+
+// askAside asks beside every session, for as long as a look may take.
+func (s *Server) askAside(ctx context.Context, query string, args ...any) ([][]row, error) {
+	return s.aside(ctx, s.o.Margin+time.Second, query, args...)
 }
 
 // detail asks what people want to know beside that. What can't be seen is said where it would have stood.

@@ -1,10 +1,13 @@
 package dbsync
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
+	"time"
 
 	"roomshift/cutover/writer"
 )
@@ -16,37 +19,151 @@ type SeenOptions struct {
 	Fresh   map[string]bool // rooms whose lock was taken in this round
 }
 
-// Seen looks at both servers of a pair, the record's writer first, as writer.Decide takes them. One without a session, or that gives no
-// clean answer, is away; the error says why, for people.
+// Seen looks at both servers of a pair as writer.Decide takes them; w is the record's writer. One without a session, or that gives no
+// clean answer, is away; the error says why, for people. It takes two round trips, in each of which both servers are asked at once: what a
+// server that takes writes has executed is read after what the other one has, for that came from it; and the position of one that is
+// fenced is read twice (R13).
 func Seen(ctx context.Context, w, x *Server, o SeenOptions) (seen [2]writer.Server, why error) {
-	return seenBy(ctx, w, x, o, (*Server).Look)
+	return seenBy(ctx, w, x, o, (*Server).Look, (*Server).askLook)
 }
 
-// seenBy is Seen by some way to look.
-func seenBy(ctx context.Context, w, x *Server, o SeenOptions, look func(*Server, context.Context, Against) (State, error)) (seen [2]writer.Server, why error) {
-	ws, err := look(w, ctx, Against{})
-	xs, err2 := look(x, ctx, Against{})
-	seen = [2]writer.Server{w.seen(ws, err, o), x.seen(xs, err2, o)}
-	if err == nil && !ws.Fenced() { // it goes on: what the other has came from it, and is in a later position only
-		ws, err = look(w, ctx, Against{})
-		seen[0] = w.seen(ws, err, o)
+// seenBy is Seen by some way to look, and then to ask once more.
+func seenBy(ctx context.Context, w, x *Server, o SeenOptions, look func(*Server, context.Context, Against) (State, error), ask asking) (seen [2]writer.Server, why error) {
+	servers := [2]*Server{w, x}
+	var looks [2]State
+	var errs [2]error
+	both(func(i int) { looks[i], errs[i] = look(servers[i], ctx, Against{}) })
+	for i, s := range servers {
+		seen[i] = s.seen(looks[i], errs[i], o)
+	}
+	var seconds [2]second
+	both(func(i int) {
+		if errs[i] == nil {
+			seconds[i] = servers[i].again(ctx, seen[1-i].Pos, o, ask)
+		}
+	})
+	for i := range servers {
+		if errs[i] == nil {
+			seen[i].Receives = receives(looks[i], seen[1-i].ID)
+			errs[i] = seconds[i].into(&seen[i], servers[i])
+		}
+	}
+	if errs[0] != nil || errs[1] != nil {
+		return seen, errors.Join(errs[0], errs[1])
+	}
+	unknown := cmp.Or(seconds[0].lost, seconds[0].err)
+	seen[0].Beyond = w.beyond(ctx, seen[0].Pos, seconds[0].own, unknown)
+	seen[1].Beyond = x.beyond(ctx, seen[1].Pos, seconds[0].others, unknown)
+	return seen, nil
+}
+
+// asking is a way to ask a server.
+type asking func(s *Server, ctx context.Context, query string, args ...any) ([][]row, error)
+
+// askLook asks on the session that holds the lock, for as long as a look may take.
+func (s *Server) askLook(ctx context.Context, query string, args ...any) ([][]row, error) {
+	return s.ask(ctx, s.o.Margin+time.Second, query, args...)
+}
+
+// both does something for either server at once.
+func both(do func(i int)) {
+	var other sync.WaitGroup
+	other.Go(func() { do(1) })
+	do(0)
+	other.Wait()
+}
+
+// second is what a server said a round trip after it was looked at.
+type second struct {
+	st          State
+	covers      writer.Answer // of the position that was asked for
+	own, others string        // what it has that the other hadn't, and the other way round, but for what may differ
+	err         error         // of the comparison
+	lost        error         // it gave no clean answer
+}
+
+// again asks for what may have changed since it was looked at, and how that compares with what the other one had.
+func (s *Server) again(ctx context.Context, other string, o SeenOptions, ask asking) (got second) {
+	ident, err := s.identified()
+	if err != nil {
+		return second{lost: err}
+	}
+	v := ident.d.verbs
+	a := Against{Other: Position(other), Allowed: Position(o.Allowed)}
+	at, args := v.at(a)
+	query := "XA RECOVER" + v.xaForm + "; " + at
+	if !ident.version.mariadb && o.Pos != "" {
+		query, args = query+"; SELECT GTID_SUBTRACT(?, @@global.gtid_executed) AS rest", append(args, o.Pos)
+	}
+	tables, err := ask(s, ctx, query, args...)
+	if err == nil && (len(tables) < 2 || len(tables[1]) != 1) {
+		err = s.fail(fmt.Errorf("a look had %d answers", len(tables)))
 	}
 	if err == nil {
-		seen[0].Receives = receives(ws, seen[1].ID)
-		seen[0].Covers = w.covers(ctx, seen[0].Pos, o.Pos)
+		err = got.st.variables(ident.d, tables[1][0], a)
 	}
-	if err2 == nil {
-		seen[1].Receives = receives(xs, seen[0].ID)
-		seen[1].Covers = x.covers(ctx, seen[1].Pos, o.Pos)
+	if err != nil {
+		return second{lost: err}
 	}
-	if err != nil || err2 != nil {
-		return seen, errors.Join(err, err2)
+	for _, r := range tables[0] {
+		got.st.XA = append(got.st.XA, xid(r))
 	}
-	w.still(ctx, &seen[0], look)
-	x.still(ctx, &seen[1], look)
-	seen[0].Beyond = w.beyond(ctx, seen[0].Pos, seen[1].Pos, o.Allowed)
-	seen[1].Beyond = x.beyond(ctx, seen[1].Pos, seen[0].Pos, o.Allowed)
-	return seen, nil
+	s.saw(got.st.Position)
+	got.compare(ctx, s, ident, other, tables[2:], o)
+	return got
+}
+
+// compare works sets out: MariaDB's here; MySQL has done it.
+func (got *second) compare(ctx context.Context, s *Server, ident *identity, other string, rest [][]row, o SeenOptions) {
+	all := s.sets(ctx)
+	pos := string(got.st.Position)
+	lacks, err := "", error(nil)
+	switch {
+	case o.Pos == "":
+	case ident.version.mariadb:
+		lacks, err = all.Minus(o.Pos, pos)
+	default:
+		lacks = oneLine(firstRow(rest, 0)["rest"])
+	}
+	switch {
+	case o.Pos == "" || err != nil:
+	case lacks == "":
+		got.covers = writer.Yes
+	default:
+		got.covers = writer.No
+	}
+	less := func(set string, err error) (string, error) {
+		if err != nil || set == "" || o.Allowed == "" {
+			return set, err
+		}
+		return all.Minus(set, o.Allowed)
+	}
+	var err2 error
+	if ident.version.mariadb || other == "" {
+		got.own, err = less(all.Minus(pos, other))
+		got.others, err2 = less(all.Minus(other, pos))
+	} else {
+		got.own = got.st.Extra
+		got.others, err2 = less(got.st.Missing, nil)
+	}
+	got.err = cmp.Or(err, err2)
+}
+
+// into adds it to what was seen. A server that takes writes is where it is now; of one that is fenced it shows whether it stands still.
+func (got *second) into(seen *writer.Server, s *Server) error {
+	fenced := seen.Mode() == writer.ReadOnly
+	switch {
+	case got.lost == nil && fenced:
+		seen.Still = got.st.Fenced() && string(got.st.Position) == seen.Pos && len(got.st.XA) == len(seen.XA)
+	case got.lost == nil:
+		seen.ReadOnly, seen.SuperReadOnly, seen.XA, seen.Pos = got.st.ReadOnly, got.st.Super, got.st.XA, string(got.st.Position)
+	case !fenced:
+		seen.Away = true
+		return got.lost
+	}
+	seen.Covers = got.covers
+	seen.Locked = seen.Locked && s.Session() != 0
+	return nil
 }
 
 // seen is one server as it was looked at.
@@ -66,16 +183,6 @@ func (s *Server) seen(st State, err error, o SeenOptions) writer.Server {
 	out.Clients, out.XA, out.Pos = len(st.Clients), st.XA, string(st.Position)
 	out.Marker = writer.Marker{Epoch: int64(st.Marker.Epoch), Writer: st.Marker.Writer}
 	return out
-}
-
-// still reads the position of a server that is fenced a second time, a round trip after its clients and branches (R13).
-func (s *Server) still(ctx context.Context, seen *writer.Server, look func(*Server, context.Context, Against) (State, error)) {
-	if seen.Mode() != writer.ReadOnly {
-		return
-	}
-	st, err := look(s, ctx, Against{})
-	seen.Still = err == nil && st.Fenced() && string(st.Position) == seen.Pos && len(st.XA) == len(seen.XA)
-	seen.Locked = seen.Locked && s.Session() != 0
 }
 
 // receives tells whether a server gets and applies what another one executes.
@@ -102,39 +209,20 @@ func (s *Server) sets(ctx context.Context) sets {
 	return mysqlSets{ctx, s}
 }
 
-// beyond is what the server has executed that the other hasn't.
-func (s *Server) beyond(ctx context.Context, pos, other, allowed string) writer.Beyond {
-	all := s.sets(ctx)
-	rest, err := all.Minus(pos, other)
-	if err == nil && rest != "" && allowed != "" {
-		rest, err = all.Minus(rest, allowed)
-	}
+// beyond names rest, what the server has executed that the other hasn't.
+func (s *Server) beyond(ctx context.Context, pos, rest string, err error) writer.Beyond {
 	ident := s.v.Load()
 	if err != nil || pos == "" || ident == nil {
 		return writer.BeyondUnknown
 	}
 	born := writer.No
-	switch own, err := all.Born(rest, ident.id); {
+	switch own, err := s.sets(ctx).Born(rest, ident.id); {
 	case err != nil:
 		born = writer.NotKnown
 	case own:
 		born = writer.Yes
 	}
 	return writer.BeyondOf(rest, born)
-}
-
-// covers tells whether it has executed all of a position.
-func (s *Server) covers(ctx context.Context, executed, pos string) writer.Answer {
-	if pos == "" {
-		return writer.NotKnown
-	}
-	switch rest, err := s.sets(ctx).Minus(pos, executed); {
-	case err != nil:
-		return writer.NotKnown
-	case rest == "":
-		return writer.Yes
-	}
-	return writer.No
 }
 
 type mariadbSets struct{}
