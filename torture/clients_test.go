@@ -51,7 +51,7 @@ var generation int
 func startClients(s *scene) *clients {
 	generation++
 	ctx, stop := context.WithCancel(context.Background())
-	c := &clients{s: s, ctx: ctx, stop: stop, appends: map[int][]string{}, ids: map[int64]string{}, pause: 3 * time.Millisecond, gen: generation}
+	c := &clients{s: s, ctx: ctx, stop: stop, appends: map[int][]string{}, ids: map[int64]string{}, pause: 8 * time.Millisecond, gen: generation}
 	c.says.Store("home")
 	c.all.Go(c.follow)
 	for i := range 4 {

@@ -100,6 +100,9 @@ func killFault(r *rand.Rand, m *move) fault {
 // answered are requests whose answers matter.
 var answered = []string{"fence", "open", "FENCING", "COMMIT", "ABORT", "STABLE", "kill", "wait", "lock", "mark"}
 
+// decisive are those that may do harm when they come late.
+var decisive = []string{"fence", "open", "fence", "open", "FENCING", "COMMIT", "COMMIT", "ABORT", "STABLE"}
+
 func lostFault(r *rand.Rand, m *move) fault {
 	p := place{answered[r.IntN(len(answered))], 1}
 	return fault{fmt.Sprintf("the answer to %v is lost", p), func(m *move) {
@@ -108,7 +111,7 @@ func lostFault(r *rand.Rand, m *move) fault {
 }
 
 func lateFault(r *rand.Rand, m *move) fault {
-	p, after, kill, want := place{answered[r.IntN(6)], 1}, between(r, 0, 5*time.Second), r.IntN(2) == 0, heir(r, m)
+	p, after, kill, want := place{decisive[r.IntN(len(decisive))], 1}, between(r, 0, 5*time.Second), r.IntN(2) == 0, heir(r, m)
 	text := fmt.Sprintf("%v is executed %v after its sender gave it up", p, after)
 	if kill {
 		text = fmt.Sprintf("%v is executed %v after its sender was killed, one that wants %s goes on", p, after, named(want))

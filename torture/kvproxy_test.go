@@ -95,6 +95,8 @@ func (p *kvProxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		ctx = r.Context()
 	}
 	if d.what == late {
+		p.watch.held.Add(1)
+		defer p.watch.held.Add(-1)
 		select {
 		case <-r.Context().Done():
 		case <-p.done:

@@ -171,6 +171,8 @@ func (c *sqlConn) request(packet []byte) bool {
 		c.lose = true
 		c.mu.Unlock()
 	case late:
+		c.p.watch.held.Add(1)
+		defer c.p.watch.held.Add(-1)
 		c.mu.Lock()
 		c.lose = true // whoever waits for it gives up by itself
 		c.mu.Unlock()

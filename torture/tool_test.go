@@ -81,9 +81,17 @@ type mover struct {
 	fences time.Time // zero: not sent in this attempt
 	tried  int
 	lost   string
+
+	// of benchmarks
+	quiet  bool
+	before func(a writer.Act)                 // an act is sent
+	took   func(what string, t time.Duration) // how long a round, or an act, took
 }
 
 func (d *mover) say(format string, args ...any) {
+	if d.quiet {
+		return
+	}
 	fmt.Printf("%s %s\n", time.Now().UTC().Format("05.000"), fmt.Sprintf(format, args...))
 }
 
@@ -152,7 +160,11 @@ func (d *mover) pause(ctx context.Context, t time.Duration) {
 func (d *mover) round(ctx context.Context) cutover.MoveSeen {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
+	began := time.Now()
 	seen := d.p.Round(ctx, pairName, d.from, d.f)
+	if d.took != nil {
+		d.took("rounds", time.Since(began))
+	}
 	d.from = cutover.FromRead
 	for _, room := range seen.Broke {
 		d.f = d.f.Broke(room)
@@ -187,7 +199,17 @@ func (d *mover) act(ctx context.Context, a writer.Act, seen cutover.MoveSeen) {
 	if !d.fences.IsZero() {
 		b.Wait = b.Left(time.Since(d.fences))
 	}
+	if d.before != nil {
+		d.before(a)
+	}
+	began := time.Now()
 	r := d.p.Do(ctx, pairName, a, seen.Index, b)
+	if what := a.Do.String(); d.took != nil {
+		if a.Do == writer.Write {
+			what = string(a.Next.Phase)
+		}
+		d.took(what, time.Since(began))
+	}
 	d.say("%s %s %s: %v %v", a.Do, a.Room, a.Next.Phase, r.What, r.Err)
 	switch {
 	case r.What == cutover.Unknown:

@@ -2,6 +2,7 @@ package torture
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -33,6 +34,7 @@ type watchers struct {
 	mu   sync.Mutex
 	all  []func(request) doing
 	kind map[string]int // how often each was seen
+	held atomic.Int32   // requests whose sender is gone, or will be, and that aren't executed yet
 }
 
 // seen adds how often each kind of request went by to what others have seen.
