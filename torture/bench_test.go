@@ -193,13 +193,13 @@ func (c *cell) moveShipped(ctx context.Context, from, to string) (began time.Tim
 	for i, room := range rooms {
 		config.DSN[i] = c.s.ring.Master(room).DSN(server.Roomshift)
 	}
-	p, err := newPieces(config)
+	p, err := newOurs(config, func(string) {})
 	if err != nil {
 		return began, err
 	}
-	defer p.Drop("")
+	defer p.close()
 	parts := map[string]time.Duration{}
-	d := &mover{p: p, want: to, from: cutover.FromLock, quiet: true, budget: writer.Budget{NoWriter: 8 * time.Second, Fence: time.Second,
+	d := &mover{p: p, want: to, begin: cutover.RoundBegin{From: cutover.FromLock}, quiet: true, budget: writer.Budget{NoWriter: 8 * time.Second, Fence: time.Second,
 		Kill: time.Second, Wait: 3 * time.Second, Trip: time.Second}}
 	d.before = func(a writer.Act) {
 		if a.Do == writer.Write && a.Next.Phase == writer.Fencing {

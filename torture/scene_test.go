@@ -184,6 +184,11 @@ func (s *scene) fill(ctx context.Context) error {
 		if ids[room], err = s.identity(ctx, room); err != nil {
 			return err
 		}
+		if s.engine == server.MySQL { // it comes up fenced, and says so
+			if _, err := s.ring.Master(room).DB().ExecContext(ctx, "SET PERSIST_ONLY super_read_only = 1"); err != nil {
+				return err
+			}
+		}
 	}
 	text, err := writer.Record{V: writer.Version, Epoch: 1, Seq: 1, Phase: writer.Stable, Writer: "home", Servers: ids}.Signed("a test", "a test", time.Now()).Encode()
 	if err != nil {
