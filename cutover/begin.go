@@ -274,6 +274,7 @@ func (e *engine) begun() {
 		e.freshFrom = e.now
 		e.takeWriters()
 	}
+	e.findLeft()
 	e.finishByFrom()
 	e.seenAt = e.now
 	if len(e.rates) > 0 || e.fresh { // who takes over doesn't know yet how to weigh what it sees first

@@ -375,6 +375,10 @@ func (e *engine) noForeign(names []string) string {
 
 // close ends a run for good: at rest it is done; else it is left as it stands, and the code says so.
 func (e *engine) close(c Command) {
+	if e.writersOpen() {
+		e.refuse(c, "the writer of a pair stands between its sides, and nobody else would bring it to one: wait, or stop this process")
+		return
+	}
 	x := e.closeCode()
 	e.obey(c)
 	e.closed = true

@@ -32,7 +32,7 @@ func DryRun(w World) (World, *Dry) {
 		locks[i] = Place{Name: l.Name, Lock: dryLock{}}
 	}
 	w.Locks = locks
-	movers := newDryMovers(w.Writers)
+	movers := newDryMovers(w.Writers, w.Peeker)
 	w.Movers = movers
 	if w.Preflight != nil {
 		w.Preflight = dryPreflight{w.Preflight, movers}

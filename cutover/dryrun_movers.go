@@ -12,6 +12,7 @@ import (
 // lag between them isn't: waiting for it takes no time.
 type dryMovers struct {
 	look Writers
+	peek Peeker // nil: nobody's record is read
 
 	mu    sync.Mutex
 	pairs map[string]*dryPair
@@ -24,8 +25,8 @@ type dryPair struct {
 	index    uint64
 }
 
-func newDryMovers(look Writers) *dryMovers {
-	return &dryMovers{look: look, pairs: map[string]*dryPair{}}
+func newDryMovers(look Writers, peek Peeker) *dryMovers {
+	return &dryMovers{look: look, peek: peek, pairs: map[string]*dryPair{}}
 }
 
 // Round is what a round would see, if what this run would have done had been done.
@@ -45,6 +46,13 @@ func (m *dryMovers) Round(ctx context.Context, pair string, _ RoundBegin, _ writ
 		for i, room := range sortedKeys(seen.ReadOnly) {
 			p.rooms[i], p.readOnly[i] = room, seen.ReadOnly[room]
 		}
+		if m.peek != nil {
+			seen := m.peek.Peek(ctx, pair)
+			if seen.Seen.Away {
+				return MoveSeen{Seen: writer.Seen{Away: true}, Err: seen.Err}
+			}
+			p.record, p.index = seen.Record, seen.Index
+		}
 		m.pairs[pair] = p
 	}
 	out := MoveSeen{Index: p.index, Session: "dry", Seen: writer.Seen{Lock: true, Proven: true}}
@@ -53,7 +61,11 @@ func (m *dryMovers) Round(ctx context.Context, pair string, _ RoundBegin, _ writ
 		out.Record = &r
 	}
 	for i := range p.rooms {
-		out.Seen.Servers[i] = writer.Server{Room: p.rooms[i], ID: p.rooms[i], Locked: true, Fresh: true, ReadOnly: p.readOnly[i],
+		id := p.rooms[i]
+		if p.record != nil {
+			id = p.record.Servers[id]
+		}
+		out.Seen.Servers[i] = writer.Server{Room: p.rooms[i], ID: id, Locked: true, Fresh: true, ReadOnly: p.readOnly[i],
 			SuperReadOnly: p.readOnly[i], Still: p.readOnly[i], Pos: "dry", Beyond: writer.BeyondNone, Covers: writer.Yes, Receives: writer.Yes}
 	}
 	return out

@@ -22,6 +22,7 @@ type mover struct {
 	known  bool // this process has seen the record and both sides agree
 	open   bool // the record may stand between its sides: FENCING was sent, by whomever, and no agreement was seen since
 	settle bool // taken over: it is brought to the nearer side before anything is wished
+	left   bool // settle: it stood between its sides when the plan was made, by another run that is gone
 	tried  int  // how often FENCING was sent in this attempt
 
 	phase   int   // the run's when FENCING was sent, by engine.phases: one that still wishes it isn't between sides
@@ -81,7 +82,7 @@ func (e *engine) drive(m *mover, wish func(*writer.Record) Room, may func() stri
 		return moveOn
 	}
 	seen := m.seen
-	want := writer.Want{Room: e.inBudget(m, wish(seen.Record), seen.Record), Create: true}
+	want := writer.Want{Room: e.inBudget(m, wish(seen.Record), seen.Record), Create: e.mayCreate(m.pair)}
 	a := writer.Decide(seen.Record, seen.Seen, want, m.fencer)
 	if a.Do == writer.Write && a.Next.Phase == writer.Fencing {
 		if st, wait := e.mayFence(m, want.Room, may); wait {
@@ -114,6 +115,17 @@ func (e *engine) drive(m *mover, wish func(*writer.Record) Room, may func() stri
 	}
 	e.changed()
 	return moveOn
+}
+
+// mayCreate tells whether a pair's record may be created: who said yes to the plan saw that there was none, and this run has seen none since.
+// One that is gone was lost with its Consul, and the pair is no new one.
+func (e *engine) mayCreate(pair string) bool {
+	for i := range e.plan.Pairs {
+		if p := &e.plan.Pairs[i]; p.Name == pair {
+			return p.Record == nil && !p.Unread && e.p.Writers[pair].Epoch == 0
+		}
+	}
+	return false
 }
 
 // tell tells people once of what they must hear: what only they can end, and what should not have been. away is why something didn't answer.

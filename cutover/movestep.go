@@ -45,6 +45,10 @@ func (e *engine) moveStep(i int) {
 			s.why = m.holds
 			return
 		case moveGone:
+			if w.Once {
+				e.gaveUpOnce(pair)
+				return
+			}
 			e.ask(i, "move", fmt.Sprintf("%s: the writer of %s stays in %s: %s; accept tries again", e.stepName(i), pair, e.p.Writers[pair].Writer, m.lost), nil)
 			return
 		}
@@ -54,6 +58,20 @@ func (e *engine) moveStep(i int) {
 	e.mark(i, e.p.Steps[i].Rung, StepBaking, "")
 }
 
+// gaveUpOnce ends a run that nobody is asked in: where it began, or frozen between the pairs that have moved and those that haven't. Pairs
+// that have moved stay (WRITER §5).
+func (e *engine) gaveUpOnce(pair string) {
+	text := fmt.Sprintf("the writer of %s stays in %s: %s", pair, e.p.Writers[pair].Writer, e.moverOf(pair).lost)
+	cause := []Cause{{Gate: "writer", Room: pair, Color: Red, Text: text}}
+	for _, p := range e.plan.Pairs {
+		if e.plan.moves(p.Name) && p.Writer != e.p.Writers[p.Name].Writer {
+			e.freeze(cause)
+			return
+		}
+	}
+	e.turnBack(e.p.LastTarget, cause)
+}
+
 // moveTakenOver: a process before this one was moving the pair. It is brought to the nearer side, and people are asked unless that is
 // where it was to go.
 func (e *engine) moveTakenOver(i int, m *mover) {
@@ -61,7 +79,10 @@ func (e *engine) moveTakenOver(i int, m *mover) {
 	switch e.drive(m, nearer, beginsNothing) {
 	case moveThere:
 		to := e.plan.Steps[i].Writer.To
-		if at := e.p.Writers[m.pair].Writer; at != to {
+		if at := e.p.Writers[m.pair].Writer; at != to && e.plan.Steps[i].Writer.Once {
+			m.lost = "the process that moved it ended before that was decided"
+			e.gaveUpOnce(m.pair)
+		} else if at != to {
 			e.ask(i, "move", fmt.Sprintf("%s: the writer of %s is in %s: the process that moved it to %s ended before that was decided; accept tries again", e.stepName(i), m.pair, at, to), nil)
 		}
 		e.changed()

@@ -194,6 +194,7 @@ func (b *planner) pairs() {
 		r := &b.rooms.Pairs[i]
 		seen, ok := b.in.Snapshot.Writers[r.Name]
 		pair := PairPlan{Name: r.Name, Rooms: [2]Room{r.Masters[0].Room, r.Masters[1].Room}, Writer: seen.Writer(), OnLost: cmp.Or(r.OnLost, "freeze")}
+		b.recordOf(&pair, r)
 		if pair.Writer == "" && !b.p.Evacuate {
 			b.problem(r.Pos, ruleSnapshot, "exactly one master must have read_only off; see `roomshift check --live`",
 				"pair %s: no single writer was seen: %s", r.Name, writerText(seen, ok))

@@ -2,8 +2,10 @@ package cutover
 
 import (
 	"cmp"
+	"fmt"
 	"strings"
 
+	"roomshift/cutover/writer"
 	"roomshift/runbooks"
 )
 
@@ -75,11 +77,39 @@ type RoutePlan struct {
 
 // PairPlan is a pair as it stood when the plan was made.
 type PairPlan struct {
-	Name   string  `json:"name"`
-	Rooms  [2]Room `json:"rooms"`
-	Writer Room    `json:"writer"`
-	OnLost string  `json:"onLost"`
+	Name   string      `json:"name"`
+	Rooms  [2]Room     `json:"rooms"`
+	Writer Room        `json:"writer"`
+	OnLost string      `json:"onLost"`
+	Record *RecordPlan `json:"record,omitempty"` // nil: there was none, and who says yes to the plan says that the run may create it
+	Unread bool        `json:"unread,omitempty"` // whether there is one wasn't seen
+	Marker int64       `json:"marker,omitempty"` // the newest epoch that a server knows of, where there is no record: it was lost
 }
+
+// RecordPlan is the record of a pair's writer as it was read.
+type RecordPlan struct {
+	Phase  string `json:"phase"`
+	Epoch  int64  `json:"epoch"`
+	Seq    int64  `json:"seq"`
+	Writer Room   `json:"writer"`
+	To     Room   `json:"to,omitempty"`
+	Index  uint64 `json:"index"`
+}
+
+// String is "STABLE of home, epoch 6".
+func (r *RecordPlan) String() string {
+	if r == nil {
+		return "no record"
+	}
+	to := ""
+	if r.To != "" {
+		to = " → " + r.To
+	}
+	return fmt.Sprintf("%s of %s%s, epoch %d", r.Phase, r.Writer, to, r.Epoch)
+}
+
+// Between tells whether a move stands between its sides by the record.
+func (p *PairPlan) Between() bool { return p.Record != nil && p.Record.Phase != string(writer.Stable) }
 
 // writer is the room that took a pair's writes when the plan was made, "" if there is no such pair.
 func (p *Plan) writer(pair string) Room {
@@ -220,6 +250,8 @@ type WriterPlan struct {
 	Pairs    []string `json:"pairs"`
 	NoWriter T        `json:"noWriter"` // for so long each may be without a writer
 	IfLost   string   `json:"ifLost"`   // ask or hold
+	// Once: a move that is given up isn't asked about: the run ends where it began. Nobody may be there who could answer.
+	Once bool `json:"once,omitempty"`
 }
 
 // String is "writer of feed-db in cloud".

@@ -14,6 +14,7 @@ import (
 type Snapshot struct {
 	Held    []Held // sorted by plane, seat, object
 	Writers map[string]Seen
+	Pairs   map[string]Peeked // with their records; nil: nobody can look
 	Rates   map[Seat]float64
 	Wall    time.Time
 	Scrape  T
@@ -44,6 +45,12 @@ func TakeSnapshot(ctx context.Context, w World, pairs []string) (*Snapshot, erro
 			return nil, fmt.Errorf("look at the pair %s: %w", pair, err)
 		}
 		s.Writers[pair] = seen
+		if w.Peeker != nil {
+			if s.Pairs == nil {
+				s.Pairs = map[string]Peeked{}
+			}
+			s.Pairs[pair] = w.Peeker.Peek(ctx, pair)
+		}
 	}
 	return s, nil
 }
@@ -112,6 +119,9 @@ func (p *Plan) Stale(s *Snapshot) []string {
 		seen, ok := s.Writers[pair.Name]
 		if is := seen.Writer(); !ok || is != pair.Writer {
 			out = append(out, fmt.Sprintf("pair %s: planned with the writer %s, is %s now", pair.Name, pair.Writer, cmp.Or(is, "not known")))
+		}
+		if now := pairRecord(s, pair.Name); s.Pairs != nil && p.moves(pair.Name) && !now.same(pair) {
+			out = append(out, fmt.Sprintf("pair %s: planned with %s, is %s now", pair.Name, recordText(pair), recordText(&now)))
 		}
 	}
 	return out

@@ -54,6 +54,9 @@ func (e *engine) forward() {
 	if e.finishByNow(); e.p.Phase != PhaseForward {
 		return
 	}
+	if e.endLeft() {
+		return
+	}
 	open := false
 	for i := range e.p.Steps {
 		e.stepTurn(i)

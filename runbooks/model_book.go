@@ -163,6 +163,7 @@ type WriterMove struct {
 	NoWriter time.Duration
 	With     []string // only things
 	IfLost   string   // ask or hold
+	Once     bool     // not in the language: a move that is given up ends the run, and nobody is asked
 }
 
 // SwitchSet gives a switch a value, as written.

@@ -14,7 +14,6 @@ type peeker struct{ r *Runner }
 
 func (w peeker) Peek(ctx context.Context, name string) cutover.Peeked {
 	s := w.r.s
-	w.r.takes(roundTakes)
 	p := s.pair(name)
 	if p == nil || ctx.Err() != nil {
 		return cutover.Peeked{Err: fmt.Errorf("there is no pair %q", name), Seen: writer.Seen{Away: true}}
