@@ -22,6 +22,7 @@ type mover struct {
 	known  bool // this process has seen the record and both sides agree
 	open   bool // the record may stand between its sides: FENCING was sent, by whomever, and no agreement was seen since
 	settle bool // taken over: it is brought to the nearer side before anything is wished
+	reopen bool // it came up closed, and is opened where it is; nothing else is done
 	left   bool // settle: it stood between its sides when the plan was made, by another run that is gone
 	tried  int  // how often FENCING was sent in this attempt
 
@@ -82,7 +83,7 @@ func (e *engine) drive(m *mover, wish func(*writer.Record) Room, may func() stri
 		return moveOn
 	}
 	seen := m.seen
-	want := writer.Want{Room: e.inBudget(m, wish(seen.Record), seen.Record), Create: e.mayCreate(m.pair)}
+	want := writer.Want{Room: e.inBudget(m, wish(seen.Record), seen.Record), Create: e.mayCreate(m.pair), Reopen: m.reopen}
 	a := writer.Decide(seen.Record, seen.Seen, want, m.fencer)
 	if a.Do == writer.Write && a.Next.Phase == writer.Fencing {
 		if st, wait := e.mayFence(m, want.Room, may); wait {

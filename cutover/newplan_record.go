@@ -1,6 +1,7 @@
 package cutover
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -42,8 +43,16 @@ func recordText(p *PairPlan) string {
 }
 
 // moves tells whether the plan moves a pair's writer.
-func (p *Plan) moves(pair string) bool {
-	return slices.ContainsFunc(p.Steps, func(st StepPlan) bool { return st.Writer != nil && slices.Contains(st.Writer.Pairs, pair) })
+func (p *Plan) moves(pair string) bool { return p.moveOf(pair) != nil }
+
+// moveOf is the first step that moves it, nil none.
+func (p *Plan) moveOf(pair string) *WriterPlan {
+	for i := range p.Steps {
+		if w := p.Steps[i].Writer; w != nil && slices.Contains(w.Pairs, pair) {
+			return w
+		}
+	}
+	return nil
 }
 
 // recordOf takes a pair's record into the plan, and says what of it keeps a move from beginning. What a move that was left stands between is
@@ -51,8 +60,12 @@ func (p *Plan) moves(pair string) bool {
 func (b *planner) recordOf(pair *PairPlan, def *runbooks.Pair) {
 	read := pairRecord(b.in.Snapshot, pair.Name)
 	pair.Record, pair.Unread, pair.Marker = read.Record, read.Unread, read.Marker
-	moved := slices.ContainsFunc(b.book.Steps, func(st runbooks.Step) bool { return st.Writer != nil && slices.Contains(st.Writer.Pairs, pair.Name) })
-	if !moved {
+	step := slices.IndexFunc(b.book.Steps, func(st runbooks.Step) bool { return st.Writer != nil && slices.Contains(st.Writer.Pairs, pair.Name) })
+	if step < 0 {
+		return
+	}
+	if b.book.Steps[step].Writer.Reopen {
+		b.reopen(pair, def)
 		return
 	}
 	look := fmt.Sprintf("see `roomshift writer status %s`", pair.Name)
@@ -70,6 +83,28 @@ func (b *planner) recordOf(pair *PairPlan, def *runbooks.Pair) {
 		b.problem(def.Pos, ruleSnapshot, fmt.Sprintf("`roomshift writer reopen %s` opens it", pair.Name), "pair %s: its writer %s is read-only: it came up closed", pair.Name, r.Writer)
 		pair.Writer = r.Writer
 	}
+}
+
+// reopen takes a pair into the plan whose writer came up closed. Any other way in which a pair can stand is a problem, by name.
+func (b *planner) reopen(pair *PairPlan, def *runbooks.Pair) {
+	peeked := b.in.Snapshot.Pairs[pair.Name]
+	r := peeked.Record
+	seen := ""
+	switch {
+	case !peeked.Answers():
+		seen = fmt.Sprintf("not all of it can be seen: %v", peeked.Why())
+	case r == nil:
+		seen = "it has no record, so that nobody knows whose writer it was"
+	case r.Phase != writer.Stable:
+		seen = pair.Record.String() + ": a move is in between"
+	case !closedWriter(&peeked):
+		seen = fmt.Sprintf("%s of %s, and %s", r.Phase, r.Writer, writerText(b.in.Snapshot.Writers[pair.Name], true))
+	default:
+		pair.Writer = r.Writer
+		return
+	}
+	b.problem(def.Pos, ruleWriter, fmt.Sprintf("see `roomshift writer status %s`", pair.Name), "pair %s: only a writer that came up closed is opened again, and %s", pair.Name, seen)
+	pair.Writer = cmp.Or(pair.Writer, pair.Rooms[0]) // it was said what is wrong
 }
 
 // closedWriter: the record is STABLE, and both are read-only.

@@ -9,7 +9,7 @@ import (
 // writerStep plans a move of the write role: one rung that is baked when every pair's record is STABLE in the room.
 func (b *planner) writerStep(st *runbooks.Step, out *StepPlan) {
 	w := st.Writer
-	out.Writer = &WriterPlan{To: w.To, Pairs: w.Pairs, NoWriter: T(w.NoWriter), IfLost: cmp.Or(w.IfLost, "hold"), Once: w.Once}
+	out.Writer = &WriterPlan{To: w.To, Pairs: w.Pairs, NoWriter: T(w.NoWriter), IfLost: cmp.Or(w.IfLost, "hold"), Once: w.Once, Reopen: w.Reopen}
 	if out.Writer.NoWriter == 0 {
 		out.Writer.NoWriter = noWriter
 		out.Defaults = append(out.Defaults, "writer.noWriter")

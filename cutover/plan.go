@@ -252,6 +252,8 @@ type WriterPlan struct {
 	IfLost   string   `json:"ifLost"`   // ask or hold
 	// Once: a move that is given up isn't asked about: the run ends where it began. Nobody may be there who could answer.
 	Once bool `json:"once,omitempty"`
+	// Reopen: the writers came up closed where they are, in To, and are opened; nothing else is done.
+	Reopen bool `json:"reopen,omitempty"`
 }
 
 // String is "writer of feed-db in cloud".

@@ -21,6 +21,7 @@ type Start struct {
 	Adopted   []AdoptedMark // Why continue: what drifted while the run rested and a person accepted
 	Broke     []BrokeMark   // rules that a person broke by name
 	Rates     map[Seat]float64
+	Within    T // the run's writers must have moved within it; else it ends as it stands: see outOfTime. 0: whenever they can
 }
 
 // Result is what a run came to.
@@ -170,6 +171,9 @@ const maxTurns = 10000
 // advancePhase does what the phase asks for, once.
 func (e *engine) advancePhase() {
 	if e.ended || e.err != nil || !e.started() {
+		return
+	}
+	if e.outOfTime() {
 		return
 	}
 	switch e.p.Phase {

@@ -56,12 +56,21 @@ func TestMoveByHandOnce(t *testing.T) {
 		t.Errorf("exit %d %s %v\n%s", out.Exit, out.Why, out.Problems, allOf(out))
 	}
 	fence := fenceOf(t, byHand, "feed-db")
-	s = handSim(t, byHand, sim.Options{}, fmt.Sprintf("lag feed-db home->cloud 30s at %dms for 20s", fence.At/cutover.Millisecond-50))
-	out := runHand(t, s)
-	if out.Exit != cutover.ExitBack || s.Writers("feed-db")[0] != "home" || len(out.Progress.Asked) > 0 {
-		t.Errorf("given up: exit %d %s\n%s", out.Exit, out.Why, allOf(out))
+	for what, fault := range map[string]string{
+		"what home has doesn't come in time": fmt.Sprintf("lag feed-db home->cloud 3s at %dms for 2s", fence.At/cutover.Millisecond-50),
+		"killed behind the fence":            fmt.Sprintf("kill at write %d", fence.N+1),
+	} {
+		s = handSim(t, byHand, sim.Options{Limit: time.Hour}, fault)
+		out, err := s.Run(context.Background())
+		if err != nil {
+			t.Errorf("%s: %v", what, err)
+			continue
+		}
+		if out.Exit != cutover.ExitBack || s.Writers("feed-db")[0] != "home" || isAsked(out, "move") {
+			t.Errorf("%s: exit %d %s\n%s", what, out.Exit, out.Why, allOf(out))
+		}
+		oneWriter(t, s, what)
 	}
-	oneWriter(t, s, "given up")
 }
 
 // TestMoveLeftBetween: what a run finds between its sides, left by a process that is gone, it brings to an end first, and then moves the writer

@@ -164,6 +164,7 @@ type WriterMove struct {
 	With     []string // only things
 	IfLost   string   // ask or hold
 	Once     bool     // not in the language: a move that is given up ends the run, and nobody is asked
+	Reopen   bool     // not in the language: the writer came up closed, and is opened where it is
 }
 
 // SwitchSet gives a switch a value, as written.

@@ -59,4 +59,7 @@ type Want struct {
 	Room string
 	// Create is a person's word that a record may be created where there is none.
 	Create bool
+	// Reopen is a person's word that the writer of a STABLE record is opened where it came up closed, and that nothing else is done: no
+	// record is written, and whatever else would be is refused. Room is that writer's.
+	Reopen bool
 }

@@ -11,6 +11,14 @@ import (
 //
 // A clean answer to the act leads to ③ of the next round; everything else to ①.
 func Decide(rec *Record, seen Seen, want Want, f Fencer) Act {
+	a := decideRow(rec, seen, want, f)
+	if want.Reopen {
+		return onlyReopen(rec, a)
+	}
+	return a
+}
+
+func decideRow(rec *Record, seen Seen, want Want, f Fencer) Act {
 	switch {
 	case seen.Away:
 		r, ok := f.Record()
