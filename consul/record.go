@@ -179,5 +179,5 @@ func (r *RecordKey) Standing(ctx context.Context) (lock, claim string, err error
 	return lock, claim, nil
 }
 
-// Place is where the record is, for people.
-func (r *RecordKey) Place() string { return r.key + " in consul of " + r.client.name }
+// String is where the record is, for people.
+func (r *RecordKey) String() string { return r.key + " in consul of " + r.client.name }

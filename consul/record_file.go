@@ -41,6 +41,9 @@ func NewRecordFile(dir, pair, who string) *RecordFile {
 	return &RecordFile{dir: dir, pair: pair, who: who, disk: disk{(*os.File).Sync, os.Rename}}
 }
 
+// String is where the record is, for people.
+func (r *RecordFile) String() string { return r.path() }
+
 func (r *RecordFile) path() string { return filepath.Join(r.dir, "writer."+r.pair) }
 
 // Take is RecordKey.Take's.

@@ -12,6 +12,7 @@ import (
 
 	"roomshift/consul"
 	"roomshift/cutover"
+	"roomshift/cutover/movers"
 	"roomshift/cutover/writer"
 	"roomshift/dbsync"
 	"roomshift/runbooks"
@@ -40,12 +41,16 @@ func (k peeker) Peek(ctx context.Context, name string) cutover.Peeked {
 	}
 	first := pair.Masters[0].Room
 	pos := ""
-	if key, err := k.r.recordKey(pair, cutover.Claim{}, consul.LockOptions{}); err != nil {
+	if keeper, err := k.r.keeperOf(pair); err != nil {
 		out.Err = err
-	} else if out.Record, out.Index, out.Err = readRecord(ctx, key); out.Err == nil {
+	} else if out.Record, out.Index, out.Err = readRecord(ctx, keeper); out.Err == nil {
 		out.Seen.Away = false
-		out.Holder, out.Claim, out.Err = key.Standing(ctx)
-		out.Keeper = key.Place()
+		if in, ok := keeper.(interface {
+			Standing(context.Context) (string, string, error)
+		}); ok {
+			out.Holder, out.Claim, out.Err = in.Standing(ctx)
+		}
+		out.Keeper = keeper.(fmt.Stringer).String()
 	}
 	if r := out.Record; r != nil {
 		first, pos = r.Writer, writer.PosFor(*r, writer.Fencer{})
@@ -66,8 +71,8 @@ func (k peeker) Peek(ctx context.Context, name string) cutover.Peeked {
 	return out
 }
 
-func readRecord(ctx context.Context, key *consul.RecordKey) (*writer.Record, uint64, error) {
-	text, index, err := key.Read(ctx)
+func readRecord(ctx context.Context, keeper movers.Keeper) (*writer.Record, uint64, error) {
+	text, index, _, err := keeper.Look(ctx)
 	if err != nil || index == 0 {
 		return nil, 0, err
 	}
@@ -78,20 +83,9 @@ func readRecord(ctx context.Context, key *consul.RecordKey) (*writer.Record, uin
 	return &r, index, nil
 }
 
-// keeperOf is the room whose Consul has a pair's record.
-func keeperOf(rooms *runbooks.Rooms, p *runbooks.Pair) string {
+// keepsRecord is the room whose Consul has a pair's record, if it has one.
+func keepsRecord(rooms *runbooks.Rooms, p *runbooks.Pair) string {
 	return cmp.Or(p.Record, rooms.Control.Room)
-}
-
-// recordKey is a pair's record, in the Consul that keeps it. What a process of this machine held that is gone is had at once.
-func (r *realRooms) recordKey(p *runbooks.Pair, who cutover.Claim, o consul.LockOptions) (*consul.RecordKey, error) {
-	room := keeperOf(r.l.Rooms, p)
-	client := r.consuls[room]
-	if client == nil {
-		return nil, usage("pair %s: its record is kept in the consul of %s, and %s has none", p.Name, room, room)
-	}
-	o.Dead, o.Local = processDead, localLocks(r.l.Rooms.Environment)
-	return client.Record(r.l.Rooms.Control.Prefix, p.Name, who, o), nil
 }
 
 func pairNamed(rooms *runbooks.Rooms, name string) *runbooks.Pair {
@@ -139,7 +133,7 @@ func loadPairs(io stdio, file string, names []string, asJSON bool) (*runbooks.Lo
 	}
 	only.Rooms = slices.Clone(rooms.Rooms)
 	for i := range only.Rooms {
-		keeps := func(p runbooks.Pair) bool { return keeperOf(rooms, &p) == only.Rooms[i].Name }
+		keeps := func(p runbooks.Pair) bool { return keepsRecord(rooms, &p) == only.Rooms[i].Name }
 		if !slices.ContainsFunc(only.Pairs, keeps) {
 			only.Rooms[i].Consul = nil // nothing is asked of it
 		}

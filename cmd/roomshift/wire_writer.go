@@ -49,7 +49,7 @@ func (r *realRooms) keeperOf(p *runbooks.Pair) (movers.Keeper, error) {
 	who, host := whoami()
 	if client := r.consuls[cmp.Or(p.Record, r.l.Rooms.Control.Room)]; client != nil {
 		return client.Record(r.l.Rooms.Control.Prefix, p.Name, cutover.Claim{Who: who, Host: host, PID: os.Getpid(), Since: time.Now().UTC().Format(time.RFC3339)},
-			consul.LockOptions{Now: r.clock.Now, Dead: processDead}), nil
+			consul.LockOptions{Now: r.clock.Now, Dead: processDead, Local: localLocks(r.l.Rooms.Environment)}), nil
 	}
 	base, err := stateDir()
 	if err != nil {
