@@ -56,6 +56,7 @@ type engine struct {
 	steps      []stepRun
 	movers     []*mover
 	preflights []*preflight
+	public     []*publication
 	backing    backRun
 	ending     endRun
 	judged     Judgement

@@ -254,6 +254,9 @@ func (e *engine) recorded(pair string, r *writer.Record) {
 	now := WriterMark{Pair: pair, Phase: string(r.Phase), Epoch: r.Epoch, Number: r.Seq, Writer: r.Writer}
 	if e.p.Writers[pair] != now {
 		e.propose(Record{Kind: KindWriter, Writer: &now}, false)
+		if r.Phase == writer.Stable {
+			e.publish(pair)
+		}
 	}
 }
 
@@ -415,6 +418,7 @@ func (e *engine) writersOpen() bool {
 // takeWriters prepares a takeover: pairs whose move the former holder had begun, and didn't see the end of.
 func (e *engine) takeWriters() {
 	for _, pair := range sortedKeys(e.p.Moves) {
+		e.publish(pair) // how far the former holder had come with that isn't journaled
 		if mv := e.p.Moves[pair]; mv.Verb != string(writer.Stable) || mv.At != "done" {
 			e.moverOf(pair).settle = true
 		}

@@ -53,6 +53,9 @@ func (e *engine) moveStep(i int) {
 			return
 		}
 	}
+	if s.why = e.unpublished(w.Pairs); s.why != "" {
+		return
+	}
 	s.lastWrite = e.now
 	e.wrote()
 	e.mark(i, e.p.Steps[i].Rung, StepBaking, "")

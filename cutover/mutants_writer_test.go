@@ -3,6 +3,10 @@ package cutover_test
 // writerMutants are mistakes in how a run moves write roles. Those in what a move decides are cutover/writer's.
 var writerMutants = []mutant{
 	{
+		name: "a takeover publishes nothing", file: "mover.go",
+		old: "		e.publish(pair) // how", new: "		// how",
+		run: "TestPublishedByTheNext",
+	}, {
 		name: "a freeze leaves a pair between its sides", file: "page.go",
 		old: "e.settleWriters()", new: "_ = e.settleWriters",
 		run: "TestFreezeDuringAMove",

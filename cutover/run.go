@@ -154,6 +154,7 @@ func (e *engine) turn() {
 			break
 		}
 	}
+	e.publishAll()
 	e.noteNear()
 	e.lookUp()
 	e.keep()

@@ -17,6 +17,7 @@ type World struct {
 	Movers    Movers    // nil: no writer is moved
 	Preflight Preflight // nil: nothing is looked at before a move but what its rounds look at
 	Peeker    Peeker    // nil: nobody's record is read before a run
+	Publisher Publisher // nil: writers are told by their records alone
 	Prober    Prober
 	Operators Operators
 	Show      Show // nil: nobody looks

@@ -41,7 +41,7 @@ observe:
   gw: {consul: {key: gateway/cloud, as: percent, of: cloud}, seats: [home, cloud]}   # what each gateway sends to the cloud
 %s
 pairs:
-  app-db: {home: {dsnEnv: LAB_DSN_HOME, restarts: fenced}, cloud: {dsnEnv: LAB_DSN_CLOUD, restarts: fenced}}
+  app-db: {home: {dsnEnv: LAB_DSN_HOME, restarts: fenced}, cloud: {dsnEnv: LAB_DSN_CLOUD, restarts: fenced}, publish: app-db-writer}
 
 gates:
   errors:

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -104,11 +105,16 @@ func (f *follower) close() {
 	f.client.CloseIdleConnections()
 }
 
-// Forget makes the services forget the record of the writer that they follow, as if they had been started anew.
-func (l *Lab) Forget() {
+// Forget makes the lab forget who the writer was, beside its record: what the services know of that, as if they had been started anew, and
+// what is published in both Consuls.
+func (l *Lab) Forget(ctx context.Context) error {
+	var errs []error
 	for _, room := range rooms {
 		l.services[room].record.forget()
+		_, _, err := l.ask(ctx, http.MethodPut, room, "/v1/catalog/deregister", map[string]string{"Node": WriterService})
+		errs = append(errs, err)
 	}
+	return errors.Join(errs...)
 }
 
 // Followed is the room to which a room's service sends writes by the record of the writer, "" if it has seen none.

@@ -41,7 +41,9 @@ const (
 	Pair  = "app-db"
 	// Readers is a service that nobody has registered: replicas that serve reads, for whoever starts some. roomshift may list it.
 	Readers = "app-db-reader"
-	Key     = "gateway/cloud" // in each room's Consul: the part of its gateway's requests that goes to the cloud, in percent
+	// WriterService is the service that leads to the writer of the pair.
+	WriterService = Pair + "-writer"
+	Key           = "gateway/cloud" // in each room's Consul: the part of its gateway's requests that goes to the cloud, in percent
 )
 
 var rooms = [2]string{Home, Cloud}
@@ -169,7 +171,7 @@ func (l *Lab) startRing(ctx context.Context) error {
 
 // baseRules is what roomshift's token may do in each room's Consul in every lab.
 func baseRules() string {
-	return consul.Policy("roomshift", Key) + strings.Join(slices.Concat(consul.UpstreamPolicy(UpstreamName), consul.ReadPolicy(Readers)), "\n") + "\n"
+	return consul.Policy("roomshift", Key) + strings.Join(slices.Concat(consul.UpstreamPolicy(UpstreamName), consul.PublishPolicy(WriterService), consul.ReadPolicy(Readers)), "\n") + "\n"
 }
 
 // startConsuls starts both at once: each mostly waits, for its leader.

@@ -55,12 +55,18 @@ func told(err error) (again bool, _ error) {
 	return slices.Contains(readOnlyNumbers, answer.Number), err
 }
 
+// writePatience is how long a write that is refused waits for the writer. What has been sent by then still has the rest of databaseLimit,
+// so that a write which only waited is never unknown.
+const writePatience = 5 * time.Second
+
 // write writes to the writer: the one that the record says, or, as long as there was none, the one that took the last write. What was
-// refused there because it takes no writes is tried again on the writer, until the time for a write is over. What may have been executed
+// refused there because it takes no writes is tried again on the writer, for as long as writePatience says. What may have been executed
 // isn't: whoever has its token can find out.
 func (s *service) write(ctx context.Context, r *http.Request) (by string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, databaseLimit)
 	defer cancel()
+	patient, over := context.WithTimeout(ctx, writePatience)
+	defer over()
 	token := r.URL.Query().Get("token")
 	for {
 		room, news := s.record.writer()
@@ -73,7 +79,7 @@ func (s *service) write(ctx context.Context, r *http.Request) (by string, err er
 			return room, err
 		}
 		s.last.CompareAndSwap(last, 1-last)
-		if !waited(ctx, news, 5*time.Millisecond) {
+		if !waited(patient, news, 5*time.Millisecond) {
 			return "", err
 		}
 	}

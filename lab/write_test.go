@@ -172,7 +172,9 @@ func newRole(t *testing.T) *role {
 				t.Error(err)
 			}
 		}
-		lab.Forget()
+		if err := lab.Forget(ctx); err != nil {
+			t.Error(err)
+		}
 	})
 	return m
 }
@@ -273,7 +275,7 @@ func TestServicesFollowTheRecord(t *testing.T) {
 	if w, err = lab.Balance(t.Context(), mark); err != nil || w.Refused == 0 || w.Unknown > 0 {
 		t.Errorf("told: %s; %v", w, err)
 	}
-	if len(w.Switches) > 0 || w.LongestWait < databaseLimit {
+	if len(w.Switches) > 0 || w.LongestWait < writePatience {
 		t.Errorf("a write went elsewhere, or wasn't waited for: %+v", w)
 	}
 }

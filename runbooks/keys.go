@@ -39,7 +39,7 @@ var (
 	shapeDNS         = &shape{name: "dns", what: "dns", keys: words("name provider lines"), required: words("name provider")}
 	shapeProviders   = &shape{name: "providers", what: "providers", keys: words("alidns")}
 	shapeAlidns      = &shape{name: "alidns", what: "alidns", keys: words("addr credentialsFile caFile nameServers networks")}
-	shapePair        = &shape{name: "pair", what: "a pair", keys: words("record onLost sync"), open: true}
+	shapePair        = &shape{name: "pair", what: "a pair", keys: words("record onLost publish sync"), open: true}
 	shapeMaster      = &shape{name: "master", what: "one side of a pair", keys: words("dsnEnv caFile certFile keyFile serverName readers restarts"), required: words("dsnEnv")}
 	shapeReaders     = &shape{name: "readers", what: "readers", keys: words("consul"), required: words("consul")}
 	shapeSync        = &shape{name: "sync", what: "sync", keys: words("dts"), required: words("dts")}

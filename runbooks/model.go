@@ -207,6 +207,7 @@ type Pair struct {
 	Masters [2]Master // in the order of Rooms.Rooms
 	Record  string    // whose Consul holds the writer record; "" the control room's
 	OnLost  string    // "freeze" or "traffic"
+	Publish string    // the service in each room's Consul that leads to the writer; "" none
 	DTS     []string  // the sync tool's two tasks; nil: native replication
 }
 

@@ -17,7 +17,7 @@ func (r *roomsReader) pairs(f *fields) {
 }
 
 func (r *roomsReader) pair(e entry, f *fields) Pair {
-	p := Pair{Pos: r.pos(e.key), Name: e.key.Value, OnLost: "freeze", Record: r.reader.room(f.get("record"), r.x)}
+	p := Pair{Pos: r.pos(e.key), Name: e.key.Value, OnLost: "freeze", Record: r.reader.room(f.get("record"), r.x), Publish: f.str("publish")}
 	if s := f.one("onLost", "freeze", "traffic"); s != "" {
 		p.OnLost = s
 	}

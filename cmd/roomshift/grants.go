@@ -70,6 +70,7 @@ func policyLines(rooms *runbooks.Rooms, room string) []string {
 	}
 	lines := strings.Split(strings.TrimSpace(consul.Policy(rooms.Control.Prefix, keys...)), "\n")
 	lines = slices.Concat(lines, upstreamPolicy(rooms, room), serviceRights(rooms, room))
+	lines = append(lines, publishRights(rooms)...)
 	for _, l := range readerRights(rooms, room) {
 		if !slices.Contains(lines, l) {
 			lines = append(lines, l)

@@ -46,6 +46,8 @@ type Options struct {
 	Version   string                  // of the program, in the journal
 	Plan      *cutover.Sealed         // of the rooms as they are at the start, made by Prepare; nil: Run makes it
 
+	// Publish is told to publish a pair's writer; nil: nobody does.
+	Publish func(pair string, at cutover.T) error
 	// Show hears what the engine shows, beside the timeline; nil: nobody.
 	Show cutover.Show
 	// Pace is called before time moves, with the moment it moves to: it may wait, and so slow the simulation down to be watched.

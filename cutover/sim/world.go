@@ -22,6 +22,9 @@ func (s *Sim) World() cutover.World {
 func (r *Runner) World() cutover.World {
 	w := cutover.World{Clock: r, Gauges: &r.gauges, Journal: &runnerJournal{r.s.journal, r}, Writers: writers{r}, Movers: movers{r}, Preflight: preflight{r}, Peeker: peeker{r}, Prober: prober{r},
 		Operators: &operators{r}, Show: &shows{r}}
+	if r.s.o.Publish != nil {
+		w.Publisher = publisher{r}
+	}
 	for _, p := range r.s.planes {
 		pl := p.Plane
 		pl.Medium = &medium{plane: p, r: r}
@@ -91,6 +94,17 @@ func (w writers) Look(ctx context.Context, name string) (cutover.Seen, error) {
 		return seen, nil
 	}
 	return cutover.Seen{}, fmt.Errorf("there is no pair %q", name)
+}
+
+// publisher hands over to Options.Publish.
+type publisher struct{ r *Runner }
+
+func (p publisher) Publish(ctx context.Context, pair string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	p.r.takes(10 * cutover.Millisecond)
+	return p.r.s.o.Publish(pair, p.r.Now())
 }
 
 // prober asks a room itself.

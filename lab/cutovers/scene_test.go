@@ -61,6 +61,9 @@ func clean(l *lab.Lab) error {
 	if err := l.Ring.Await(ctx); err != nil {
 		return err
 	}
+	if err := l.Forget(ctx); err != nil {
+		return err
+	}
 	for room, percent := range map[string]string{lab.Home: "3", lab.Cloud: "100"} {
 		if _, _, err := ask(ctx, l, http.MethodDelete, room, "/v1/kv/roomshift/?recurse"); err != nil {
 			return err
