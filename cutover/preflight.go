@@ -140,6 +140,11 @@ func (e *engine) flown(p *preflight) bool {
 	return false
 }
 
+// looksAhead: what a move rests on is being looked at. A writer that waits for that alone goes on in a moment.
+func (e *engine) looksAhead() bool {
+	return slices.ContainsFunc(e.preflights, func(p *preflight) bool { return p.flying })
+}
+
 type preflightReply struct {
 	found []Finding
 	err   error
