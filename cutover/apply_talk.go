@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"roomshift/cutover/writer"
 )
 
 // warmFor is how long seen shares are kept: a room is warm for what it carried within an hour, with some to spare.
@@ -130,6 +132,7 @@ func (p *Progress) dropAsked(step int, what string) {
 // applyWriter takes a pair's record as its Consul answered it; it alone moves a writer. A verb of a move is only shown.
 func (p *Progress) applyWriter(r *Record) error {
 	if m := r.Move; m != nil {
+		p.applyVerb(m, r.Wall)
 		p.Moves[m.Pair] = *m
 		p.Changed = true
 		return nil
@@ -139,6 +142,42 @@ func (p *Progress) applyWriter(r *Record) error {
 		return refuse(r, "the writer record of %s goes back from epoch %d, number %d to epoch %d, number %d: it is an old copy",
 			w.Pair, old.Epoch, old.Number, w.Epoch, w.Number)
 	}
+	d, decided := p.Dark[w.Pair], w.Phase == string(writer.Commit) || w.Writer != p.Writers[w.Pair].Writer
+	if d.Since != "" && decided {
+		d.Fence = true // or it wouldn't have been
+		p.Dark[w.Pair] = d
+	}
 	p.Writers[w.Pair] = *w
+	if w.Phase == string(writer.Stable) && d.Since != "" {
+		if d.Fence { // its opening wasn't answered, or the answer is lost: it was before this
+			p.NoWriter[w.Pair] = max(p.NoWriter[w.Pair], wallsApart(d.Since, r.Wall))
+		}
+		delete(p.Dark, w.Pair)
+	}
 	return nil
+}
+
+func wallsApart(from, to string) T {
+	a, err := time.Parse(time.RFC3339, from)
+	b, err2 := time.Parse(time.RFC3339, to)
+	if err != nil || err2 != nil {
+		return 0
+	}
+	return max(0, T(b.Sub(a)))
+}
+
+// applyVerb follows how long nobody takes writes. Of a process that ended, the record of its fence may be lost, and that of FENCING isn't.
+func (p *Progress) applyVerb(m *MoveMark, wall string) {
+	fence, fencing := m.Verb == writer.Fence.String(), m.Verb == string(writer.Fencing)
+	switch {
+	case m.At == "done" && m.Verb == writer.Open.String():
+		p.NoWriter[m.Pair] = max(p.NoWriter[m.Pair], m.None)
+		delete(p.Dark, m.Pair)
+	case m.At == "failed" && fence:
+		delete(p.Dark, m.Pair)
+	case m.At == "begun" && fencing:
+		p.Dark[m.Pair] = Darkness{Since: wall}
+	case m.At == "begun" && fence && !p.Dark[m.Pair].Fence:
+		p.Dark[m.Pair] = Darkness{wall, true}
+	}
 }

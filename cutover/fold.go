@@ -52,6 +52,8 @@ func NewProgress() *Progress {
 		Mutes:    map[string]CommandMark{},
 		Commands: map[string]bool{},
 		Moves:    map[string]MoveMark{},
+		Dark:     map[string]Darkness{},
+		NoWriter: map[string]T{},
 		SetAgain: map[Seat][]string{},
 	}
 }

@@ -230,6 +230,7 @@ func (e *lineWriter) writers(r *Record) {
 		e.str("verb", m.Verb)
 		e.str("state", m.At)
 		e.strIf("why", m.Why)
+		e.numIf("none", int64(m.None))
 		return
 	}
 	w := r.Writer

@@ -287,11 +287,14 @@ func (e *engine) act(m *mover, a writer.Act, seen *MoveSeen, wish Room) {
 		}
 	}
 	note := func(at string, err error) {
-		why := ""
+		mark := MoveMark{Pair: m.pair, Wish: wish, Verb: verb, At: at}
 		if err != nil {
-			why = err.Error()
+			mark.Why = err.Error()
 		}
-		e.propose(Record{Kind: KindMove, Move: &MoveMark{Pair: m.pair, Wish: wish, Verb: verb, At: at, Why: why}}, false)
+		if at == "done" && a.Do == writer.Open {
+			mark.None = e.noWriterFor(m)
+		}
+		e.propose(Record{Kind: KindMove, Move: &mark}, false)
 	}
 	if verb != "FENCING" { // that one was said before it was let go
 		note("begun", nil)
@@ -326,6 +329,15 @@ func (e *engine) act(m *mover, a writer.Act, seen *MoveSeen, wish Room) {
 		e.lostTrack(m)
 		note("unknown", errNoAnswer)
 	})
+}
+
+// noWriterFor is how long nobody has taken a pair's writes, from when its fence was sent; 0: not known. What another process sent is
+// timed by the wall.
+func (e *engine) noWriterFor(m *mover) T {
+	if m.fences > 0 {
+		return e.now - m.fences
+	}
+	return wallsApart(e.p.Dark[m.pair].Since, e.wall().Format(wallFormat))
 }
 
 // gaveUp notes why an attempt is undone, unless the budget said so already.

@@ -34,6 +34,8 @@ type Progress struct {
 	Claims     []string
 	Broken     []BrokeMark
 	Moves      map[string]MoveMark // the newest verb of each pair's writer move
+	Dark       map[string]Darkness // pairs that nobody may be writing to now
+	NoWriter   map[string]T        // the longest time in which nobody took a pair's writes while it moved
 	// WritersBack is how the going back in force treats the writers: first, stay, or "": after the traffic.
 	WritersBack string
 	FrozenFrom  Phase // what the run was doing when it froze, "" if it didn't
@@ -44,6 +46,13 @@ type Progress struct {
 
 	parts []string  // of a plan that isn't whole yet
 	fold  foldState // what only Apply reads
+}
+
+// Darkness is since which wall time nobody may be taking a pair's writes. Fence: one was sent; else FENCING was written, and what followed is
+// lost.
+type Darkness struct {
+	Since string
+	Fence bool
 }
 
 // StepProgress is a step's state in the journal.

@@ -61,6 +61,7 @@ func (p *Progress) Clone() *Progress {
 	c.Steps, c.Causes, c.Seens = slices.Clone(p.Steps), slices.Clone(p.Causes), slices.Clone(p.Seens)
 	c.Asked, c.Broken, c.parts = slices.Clone(p.Asked), slices.Clone(p.Broken), slices.Clone(p.parts)
 	c.Writers, c.Moves, c.Answered = maps.Clone(p.Writers), maps.Clone(p.Moves), maps.Clone(p.Answered)
+	c.Dark, c.NoWriter = maps.Clone(p.Dark), maps.Clone(p.NoWriter)
 	c.Mutes, c.Commands = maps.Clone(p.Mutes), maps.Clone(p.Commands)
 	c.Wanted, c.SetAgain = maps.Clone(p.Wanted), maps.Clone(p.SetAgain)
 	c.Targets = make(map[string]*Target, len(p.Targets))

@@ -196,6 +196,8 @@ type MoveMark struct {
 	Verb string `json:"verb"`
 	At   string `json:"state"` // begun, done, failed, unknown
 	Why  string `json:"why,omitempty"`
+	// None, of an open that is done: how long nobody took writes, from when its fence was sent.
+	None T `json:"none,omitempty"`
 }
 
 // WriterMark is a pair's record as its Consul answered it.

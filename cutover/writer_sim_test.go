@@ -87,6 +87,9 @@ func TestWriterMoves(t *testing.T) {
 		t.Errorf("the records are %v, want %v", phases, want)
 	}
 	oneWriter(t, s, "in quiet rooms")
+	if told, none := out.Progress.NoWriter["feed-db"], s.TakesWrites; told == 0 || told < noneOf(none("feed-db")) || told > noneOf(none("feed-db"))+20*cutover.Millisecond {
+		t.Errorf("%s without a writer, says the run; %s in truth", told.Duration(), noneOf(none("feed-db")).Duration())
+	}
 	if _, none := s.TakesWrites("feed-db"); none == 0 || none > 100*cutover.Millisecond || s.Writers("feed-db")[0] != "cloud" {
 		t.Errorf("%s without a writer, which is in %v", none.Duration(), s.Writers("feed-db"))
 	}
@@ -127,6 +130,9 @@ func TestWriterUnderFaults(t *testing.T) {
 			_, none := s.TakesWrites("feed-db")
 			if took := s.Writers("feed-db")[0]; strings.HasPrefix(text, "kill") && undecided[v.Do] && (took != "home" || !isAsked(out, "move")) {
 				t.Errorf("%s: who takes over gives an undecided move up, and asks: the writer is in %s", what, took)
+			}
+			if told := out.Progress.NoWriter["feed-db"]; told < none {
+				t.Errorf("%s: %s without a writer, and the run says %s", what, none.Duration(), told.Duration())
 			}
 			t.Logf("%-40s exit %d, without a writer %s, asked %d: %s", what, out.Exit, none.Duration(), len(out.Progress.Asked), out.Why)
 		}
@@ -263,3 +269,5 @@ func TestDryRunMovesNoWriter(t *testing.T) {
 		t.Errorf("exit %d", res.Exit)
 	}
 }
+
+func noneOf(_, none cutover.T) cutover.T { return none }

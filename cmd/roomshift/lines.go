@@ -68,7 +68,7 @@ func (l *lines) record(r *cutover.Record) {
 	case r.Move != nil:
 		l.moves.verb(r.Move, at, put)
 	case r.Writer != nil:
-		l.moves.record(r.Writer, put)
+		l.moves.record(r.Writer, at, put)
 	case r.Phase != nil:
 		l.held = time.Time{}
 		l.phase(r.Phase, put)

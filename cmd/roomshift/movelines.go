@@ -14,7 +14,7 @@ type moveLines map[string]*movePair
 // movePair is a pair's move as it was told so far.
 type movePair struct {
 	sent   time.Time // the request under way
-	fenced time.Time // since when nobody takes writes, zero: somebody does
+	fenced time.Time // since when nobody may be taking writes, zero: somebody does
 	none   cutover.T // how long nobody did, in the move that was told last
 	writer string    // by its last STABLE record
 }
@@ -24,6 +24,15 @@ func (m moveLines) pair(name string) *movePair {
 		m[name] = &movePair{}
 	}
 	return m[name]
+}
+
+// goOn takes over from a process that is gone: pairs that it left without a writer.
+func (m moveLines) goOn(dark map[string]cutover.Darkness) {
+	for name, d := range dark {
+		if since, err := time.Parse(time.RFC3339, d.Since); err == nil && d.Fence {
+			m.pair(name).fenced = since
+		}
+	}
 }
 
 // verb tells a request of a move.
@@ -37,8 +46,8 @@ func (m moveLines) verb(v *cutover.MoveMark, at time.Time, put func(string, stri
 		return
 	}
 	took := ageOf(cutover.T(at.Sub(p.sent)))
-	if v.At == "done" && v.Verb == writer.Open.String() && !p.fenced.IsZero() {
-		p.none, p.fenced = cutover.T(at.Sub(p.fenced)), time.Time{}
+	if v.At == "failed" && v.Verb == writer.Fence.String() || v.At == "done" && v.Verb == writer.Open.String() {
+		p.none, p.fenced = max(p.none, v.None), time.Time{}
 	}
 	switch v.At {
 	case "done":
@@ -49,7 +58,7 @@ func (m moveLines) verb(v *cutover.MoveMark, at time.Time, put func(string, stri
 }
 
 // record tells where the writer is, once that is decided.
-func (m moveLines) record(r *cutover.WriterMark, put func(string, string, ...any)) {
+func (m moveLines) record(r *cutover.WriterMark, at time.Time, put func(string, string, ...any)) {
 	p := m.pair(r.Pair)
 	if r.Phase != string(writer.Stable) {
 		return
@@ -59,9 +68,12 @@ func (m moveLines) record(r *cutover.WriterMark, put func(string, string, ...any
 		what = "stays"
 	}
 	text := fmt.Sprintf("%s %s in %s, epoch %d", r.Pair, what, r.Writer, r.Epoch)
-	if p.none > 0 {
+	switch {
+	case p.none > 0:
 		text += ", " + ageOf(p.none) + " without a writer"
+	case !p.fenced.IsZero(): // its opening wasn't answered
+		text += ", " + ageOf(cutover.T(at.Sub(p.fenced))) + " without a writer at most"
 	}
-	p.writer, p.none = r.Writer, 0
+	p.writer, p.none, p.fenced = r.Writer, 0, time.Time{}
 	put("writer", "%s", text)
 }

@@ -35,7 +35,7 @@ func report(c *cli.Context, io stdio) error {
 	t := tellStory(r.records)
 	if c.Bool("json") {
 		printJSON(io, map[string]any{"run": r.name, "phase": r.progress.Phase, "exit": r.progress.Exit, "causes": r.progress.Causes,
-			"timing": r.progress.Crossed, "records": len(r.records), "journal": r.dir, "story": t, "openEnds": openEnds(r)})
+			"timing": r.progress.Crossed, "records": len(r.records), "noWriter": r.progress.NoWriter, "journal": r.dir, "story": t, "openEnds": openEnds(r)})
 		return nil
 	}
 	reportPage(sheetOf(io.out), r, t)

@@ -3,7 +3,9 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
 	"math"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -172,6 +174,11 @@ func written(p *cutover.Progress, t *story) string {
 			text = "no writer was moved: " + text
 		} else {
 			text = "writers: " + text
+		}
+		for _, pair := range slices.Sorted(maps.Keys(p.NoWriter)) {
+			if none := p.NoWriter[pair]; none > 0 {
+				text += fmt.Sprintf("%s was without a writer for %s at most · ", pair, ageOf(none))
+			}
 		}
 	}
 	x := &t.Written

@@ -36,6 +36,7 @@ type session struct {
 	json  bool
 	dry   bool
 	was   *cutover.Plan // what the journal says that the run does, for a run that is taken up again
+	dark  map[string]cutover.Darkness
 }
 
 // runRunbook plans, asks, and runs.
@@ -138,7 +139,7 @@ func (s *session) create(p *cutover.Plan, l *runbooks.Loaded) error {
 // open opens the journal of a run whose process is gone.
 func (s *session) open(r *runState) error {
 	var err error
-	s.dir, s.start.Run, s.was = r.dir, r.name, r.progress.Plan
+	s.dir, s.start.Run, s.was, s.dark = r.dir, r.name, r.progress.Plan, r.progress.Dark
 	s.file, err = journal.Open(r.dir)
 	return err
 }
@@ -161,6 +162,7 @@ func (s *session) run(ctx context.Context) error {
 	w.Journal, w.Operators = s.file, ops
 	show := newShow(s.io, s.start.Run, s.json)
 	show.lines.plan = s.was
+	show.lines.moves.goOn(s.dark)
 	w.Show = show
 	note := func(text string) { show.Event(cutover.Shown{Note: text}) }
 	s.rooms.onNote(note)
