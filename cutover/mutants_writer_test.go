@@ -16,7 +16,7 @@ var writerMutants = []mutant{
 		run: "TestAMoveIsGivenUpInTime",
 	}, {
 		name: "a move that was undone is begun anew by itself", file: "mover.go",
-		old: "if m.tried > 0 && (", new: "if m.tried < 0 && (",
+		old: "case m.tried > 0 && (", new: "case m.tried < 0 && (",
 		run: "TestAMoveIsGivenUpInTime",
 	}, {
 		name: "the writer goes back over a direction that lags", file: "backwriters.go",

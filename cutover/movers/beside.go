@@ -26,7 +26,7 @@ func (p *pair) writeNote(ctx context.Context, n note) error {
 	}
 	if err := p.Keeper.WriteNote(ctx, p.session, text); err != nil {
 		if errors.Is(err, cutover.ErrOutcomeUnknown) { // whether the note is there: the record wasn't sent
-			err = fmt.Errorf("%v", err)
+			err = errors.New(err.Error())
 		}
 		return err
 	}
