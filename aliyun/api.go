@@ -70,10 +70,13 @@ func (a *API) call(ctx context.Context, act, action string, params map[string]st
 		if err != nil {
 			return err
 		}
-		if out == nil {
-			return nil
+		var any struct{ RequestId string } //nolint:revive // the API's spelling
+		body := answer.GetHttpContentBytes()
+		err = json.Unmarshal(body, &any)
+		if err == nil && out != nil {
+			err = json.Unmarshal(body, out)
 		}
-		if err := json.Unmarshal(answer.GetHttpContentBytes(), out); err != nil {
+		if err != nil || any.RequestId == "" { // a page of a proxy's says 200, too
 			return errors.New("the answer can't be read")
 		}
 		return nil

@@ -60,6 +60,14 @@ type exchange struct {
 	retryAfter cutover.T
 }
 
+// beforeKey is of Before.
+type beforeKey struct{}
+
+// Before has a function called for each request under the context when it is signed and not sent; its error keeps it from being sent.
+func Before(ctx context.Context, f func() error) context.Context {
+	return context.WithValue(ctx, beforeKey{}, f)
+}
+
 // pin is a lane's way to the server. The SDK takes no context, so the present call's is put into the request here.
 type pin struct {
 	base *http.Transport
@@ -69,6 +77,11 @@ type pin struct {
 // RoundTrip is http.RoundTripper's.
 func (p *pin) RoundTrip(r *http.Request) (*http.Response, error) {
 	x := p.x
+	if before, ok := x.ctx.Value(beforeKey{}).(func() error); ok {
+		if err := before(); err != nil {
+			return nil, err
+		}
+	}
 	// A connection is asked for again only when not one byte was written to the last one: net/http never repeats a POST otherwise.
 	ctx := httptrace.WithClientTrace(x.ctx, &httptrace.ClientTrace{
 		GetConn: func(string) { x.sent.Store(false) },

@@ -23,7 +23,13 @@ type Pair struct {
 	// Readers list the replicas (host:port) that serve a room's reads now; nil: its master does. They are asked as the account of the
 	// room's master, with its TLS.
 	Readers [2]Readers
-	TimeOut time.Duration // of one request, 0: 5 s
+	// Tool keeps the pair in sync; nil: it replicates by itself.
+	Tool Tool
+	// Providers fence a room's master; nil: a statement does. Quiet is how long something older may still be accepted by them, 0:
+	// DefaultQuiet.
+	Providers [2]Provider
+	Quiet     time.Duration
+	TimeOut   time.Duration // of one request, 0: 5 s
 }
 
 // Readers list replicas by their addresses. A list that is empty, or an error, makes the direction into their room Unknown.
@@ -35,6 +41,7 @@ type Ring struct {
 	nodes   [2]*node
 	timeout time.Duration
 	readers map[*node]*readers // of those rooms that have some
+	kept    Pair               // its Tool, Providers and Quiet only: nothing else of it is kept
 }
 
 // node is one master, or one replica that serves reads.
@@ -57,7 +64,8 @@ func (n *node) String() string {
 
 // Open makes a Ring. It connects to nothing yet; an error is about the DSNs.
 func Open(p Pair) (*Ring, error) {
-	r := &Ring{name: p.Name, timeout: p.TimeOut, readers: map[*node]*readers{}}
+	r := &Ring{name: p.Name, timeout: p.TimeOut, readers: map[*node]*readers{},
+		kept: Pair{Tool: p.Tool, Providers: p.Providers, Quiet: p.Quiet}}
 	if r.timeout == 0 {
 		r.timeout = 5 * time.Second
 	}

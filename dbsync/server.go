@@ -1,11 +1,13 @@
 package dbsync
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -43,6 +45,19 @@ type Server struct {
 	applied atomic.Pointer[string] // the position that it was seen to have last
 	newest  atomic.Uint64          // the newest connection of those that may have begun before the fence was seen to stand; 0: not known
 	passing atomic.Pointer[[]string]
+
+	tool      Tool // nil: the pair replicates by itself
+	toolUsers sync.Map
+	peer      atomic.Pointer[Server]
+	raised    atomic.Pointer[held]
+	pulsed    atomic.Int64
+	unready   atomic.Pointer[string]
+
+	provider Provider // nil: statements fence it
+	quietFor time.Duration
+	quietAt  atomic.Int64
+	open     atomic.Pointer[unsettled]
+	accepted atomic.Pointer[acceptedBy]
 }
 
 // identity is what a server said of itself when its lock was taken.
@@ -82,7 +97,8 @@ func (r *Ring) Server(room cutover.Room, o ServerOptions) (*Server, error) {
 		if n.room != room {
 			continue
 		}
-		s := &Server{node: n, name: lockName(r.name), other: r.nodes[1-i].room, o: o, turn: make(chan struct{}, 1)}
+		s := &Server{node: n, name: lockName(r.name), other: r.nodes[1-i].room, o: o, turn: make(chan struct{}, 1),
+			tool: r.kept.Tool, provider: r.kept.Providers[i], quietFor: cmp.Or(r.kept.Quiet, DefaultQuiet)}
 		var err error
 		if s.locked, err = n.pool(o, max(2*o.Fence, o.Lock)+o.Margin); err != nil {
 			return nil, n.fail(err)
@@ -182,6 +198,14 @@ func (s *Server) Take(ctx context.Context) error {
 	s.unpings = stop
 	go s.ping(pings, id)
 	s.warm(ctx)
+	s.disturb()
+	if s.tool == nil && s.provider == nil {
+		return nil
+	}
+	if _, err := s.Bypassing(ctx); err != nil { // read_only is all of its fence: whoever passes that by must be known
+		s.drop(say(err))
+		return err
+	}
 	return nil
 }
 
@@ -217,7 +241,7 @@ func (s *Server) identify(ctx context.Context, conn *sql.Conn) (ident *identity,
 	if err != nil {
 		return nil, holder, s.fail(err)
 	}
-	ident.d = dialectOf(ident.version)
+	ident.d = s.dialect(ident.version)
 	if err := conn.QueryRowContext(ctx, "SELECT @@global."+ident.d.identity).Scan(&ident.id); err != nil {
 		return nil, holder, s.fail(err)
 	}

@@ -83,6 +83,10 @@ func (s *Server) Fence(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.raised.Store(nil)
+	if s.provider != nil {
+		return s.byProvider(ctx, "fence", "1")
+	}
 	v := ident.d.verbs
 	began := time.Now()
 	spy := s.spy(ctx, ident)
@@ -267,6 +271,10 @@ func (s *Server) Open(ctx context.Context) error {
 		return err
 	}
 	s.newest.Store(0)
+	s.raised.Store(nil)
+	if s.provider != nil {
+		return s.byProvider(ctx, "open", "0")
+	}
 	pending := "(SELECT COUNT(*) FROM information_schema.processlist WHERE " + settingFence + ")"
 	// One statement looks and acts: what is pending by then isn't opened over. It sets what it is otherwise, which changes nothing.
 	query := "SET GLOBAL read_only = IF(" + pending + " = 0, 0, @@global.read_only); " + clientColumns + " WHERE " + settingFence + "; " + ident.d.verbs.bothText()

@@ -40,7 +40,7 @@ func (s *Server) notOurs(ident *identity, all []Client) []Client {
 	var out []Client
 	for _, c := range all {
 		switch {
-		case c.User == ident.account, replicas[c.User]:
+		case c.User == ident.account, replicas[c.User], s.isTools(c.User):
 		case c.User == "system user", c.User == "event_scheduler", c.User == "unauthenticated user":
 		case c.Command == "Daemon", strings.HasPrefix(c.Command, "Slave_"), c.Host == "" && c.User == "":
 		default:
@@ -111,10 +111,14 @@ func (s *Server) Bypassing(ctx context.Context) ([]string, error) {
 		return nil, nil
 	}
 	rights := append([]string{}, ident.d.verbs.bypass...)
-	if !ident.version.since(10, 11) {
+	if ident.version.mariadb && !ident.version.since(10, 11) {
 		rights = append(rights, "SUPER")
 	}
-	tables, err := s.aside(ctx, s.o.Margin, "SELECT COUNT(*) AS n FROM mysql.global_priv; SELECT DISTINCT grantee AS g FROM information_schema.user_privileges WHERE privilege_type IN ('"+
+	accounts := "mysql.global_priv"
+	if !ident.version.mariadb {
+		accounts = "mysql.user"
+	}
+	tables, err := s.aside(ctx, s.o.Margin, "SELECT COUNT(*) AS n FROM "+accounts+"; SELECT DISTINCT grantee AS g FROM information_schema.user_privileges WHERE privilege_type IN ('"+
 		strings.Join(rights, "','")+"')")
 	if err != nil {
 		return nil, s.refused("look who passes the fence by", err, "SELECT ON mysql.*")
@@ -122,7 +126,7 @@ func (s *Server) Bypassing(ctx context.Context) ([]string, error) {
 	var users []string
 	for _, r := range tables[1] {
 		user, _, _ := strings.Cut(strings.TrimPrefix(r["g"], "'"), "'@'")
-		if user != ident.account {
+		if user != ident.account && !s.isTools(user) && !strings.HasPrefix(user, "mysql.") {
 			users = append(users, user)
 		}
 	}

@@ -17,6 +17,7 @@ type State struct {
 	Session  uint64 // see Server.Session
 	ReadOnly bool
 	Super    bool     // super_read_only; on MariaDB as ReadOnly
+	Strong   bool     // super_read_only is on where read_only is all that a fence sets: whoever writes behind the fence can't
 	Level    string   // read_only as the server says it: newer ones have more than two values
 	Pending  []Client // other connections whose fence, or open, is under way
 	Clients  []Client // whom Kill would end: see there; at most a thousand of them
@@ -225,6 +226,7 @@ func (s *Server) state(ident *identity, session uint64, tables [][]row, asked bo
 // variables reads the row of verbs.at.
 func (st *State) variables(d *dialect, r row, a Against) error {
 	st.Level, st.Events = r["ro"], r["events"]
+	st.Strong = r["strong"] == "1" || r["strong"] == "ON"
 	var err error
 	if st.ReadOnly, err = parseReadOnly(r["ro"]); err != nil {
 		return err

@@ -19,6 +19,7 @@ type verbs struct {
 	xa      string   // the right to see branches that are prepared, "" none is needed
 	xaForm  string   // of XA RECOVER: as text that XA COMMIT takes
 	bypass  []string // rights that pass the fence by
+	events  string   // the right to switch events, where a fence doesn't stop them
 
 	statusTables int
 	// at asks for the variables, the position and what compare needs, in one row.
@@ -39,6 +40,7 @@ var mariadbVerbs = verbs{
 	xaForm:       " FORMAT='SQL'",
 	blocks:       "SELECT trx_mysql_thread_id AS id, TIMESTAMPDIFF(SECOND, trx_started, NOW()) AS age FROM information_schema.innodb_trx",
 	bypass:       []string{"READ_ONLY ADMIN"},
+	events:       "SUPER",
 	statusTables: 1,
 	at:           func(Against) (string, []any) { return mariadbAt, nil },
 	compare:      mariadbCompare,

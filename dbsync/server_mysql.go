@@ -1,6 +1,9 @@
 package dbsync
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // mysqlVerbs. Under super_read_only nobody writes, and no event runs; but what was prepared before it can still be committed.
 var mysqlVerbs = verbs{
@@ -46,3 +49,38 @@ JOIN performance_schema.threads AS t ON t.thread_id = l.owner_thread_id
 WHERE p.object_type = 'TABLE' AND p.lock_status = 'PENDING' AND l.lock_status = 'GRANTED' AND l.owner_thread_id <> p.owner_thread_id;
 SELECT t.processlist_id AS id, e.sql_text AS text FROM performance_schema.events_statements_current AS e
 JOIN performance_schema.threads AS t ON t.thread_id = e.thread_id WHERE t.processlist_id IS NOT NULL AND e.sql_text IS NOT NULL`
+
+// mysqlWeakAt is mysqlAt where read_only is all of the fence; strong is super_read_only.
+var mysqlWeakAt = strings.Replace(mysqlAt, "CAST(@@global.super_read_only AS CHAR) AS super",
+	readOnlyText+" AS super, CAST(@@global.super_read_only AS CHAR) AS strong", 1)
+
+// mysqlWeakVerbs are MySQL's where read_only is all of the fence: a tool writes behind it, or a provider sets nothing else. Then accounts
+// with these rights pass it by, and events run on.
+var mysqlWeakVerbs = func() verbs {
+	v := mysqlVerbs
+	v.fence, v.bypass, v.events = "SET GLOBAL read_only=1", []string{"CONNECTION_ADMIN", "SUPER"}, "SYSTEM_VARIABLES_ADMIN"
+	v.at = func(a Against) (string, []any) { return mysqlWeakAt, mysqlArgs(a) }
+	v.wait = func(a Against, _ Position, _ string, seconds float64) (string, []any) {
+		return "DO WAIT_FOR_EXECUTED_GTID_SET(?, ?); " + mysqlWeakAt, slices.Concat([]any{string(a.Other), seconds}, mysqlArgs(a))
+	}
+	return v
+}()
+
+// dialect is how this server is asked.
+func (s *Server) dialect(v version) *dialect {
+	d := dialectOf(v)
+	if v.mariadb || s.tool == nil && s.provider == nil {
+		return d
+	}
+	weak := *d
+	weak.verbs = mysqlWeakVerbs
+	return &weak
+}
+
+// fenceVariable is what has to be persisted for it to come up fenced.
+func (i *identity) fenceVariable() string {
+	if i.d.verbs.bypassable() {
+		return "read_only"
+	}
+	return "super_read_only"
+}

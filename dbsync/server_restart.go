@@ -19,20 +19,23 @@ func (s *Server) RestartFence(ctx context.Context) (RestartFence, error) {
 	if err != nil {
 		return RestartFence{}, err
 	}
+	if s.provider != nil {
+		return RestartFence{Fenced: true, Known: true, How: "it comes up as the parameter was set last (" + s.provider.String() + ")"}, nil
+	}
 	if ident.version.mariadb {
 		return RestartFence{How: "read_only=1 in its file can't be seen once read_only was set by a statement: declare it, and show it by a drill"}, nil
 	}
 	if !ident.version.since(8, 0) {
-		return RestartFence{How: "super_read_only=1 in its file can't be seen: declare it, and show it by a drill"}, nil
+		return RestartFence{How: ident.fenceVariable() + "=1 in its file can't be seen: declare it, and show it by a drill"}, nil
 	}
-	tables, err := s.aside(ctx, s.o.Margin, "SELECT variable_value AS v FROM performance_schema.persisted_variables WHERE variable_name = 'super_read_only'")
+	tables, err := s.aside(ctx, s.o.Margin, "SELECT variable_value AS v FROM performance_schema.persisted_variables WHERE variable_name = ?", ident.fenceVariable())
 	if err != nil {
 		return RestartFence{}, s.refused("look how it comes up", err, "")
 	}
-	r := RestartFence{Known: true, How: "super_read_only isn't persisted"}
+	r := RestartFence{Known: true, How: ident.fenceVariable() + " isn't persisted"}
 	if row := firstRow(tables, 0); row != nil {
 		r.Fenced, err = parseReadOnly(row["v"])
-		r.How = "super_read_only is persisted as " + row["v"]
+		r.How = ident.fenceVariable() + " is persisted as " + row["v"]
 	}
 	return r, err
 }
@@ -44,15 +47,15 @@ func (s *Server) PersistFence(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if ident.version.mariadb || !ident.version.since(8, 0) {
+	if s.provider != nil || ident.version.mariadb || !ident.version.since(8, 0) {
 		return s.fail(fmt.Errorf("%s: %w: it can't be told by a statement how to come up: write read_only=1 into its file", ident.version, ErrUnsupported))
 	}
-	if _, err := s.aside(ctx, s.o.Margin, "SET PERSIST_ONLY super_read_only = 1"); err != nil {
+	if _, err := s.aside(ctx, s.o.Margin, "SET PERSIST_ONLY "+ident.fenceVariable()+" = 1"); err != nil {
 		return s.refused("make it come up fenced", err, "PERSIST_RO_VARIABLES_ADMIN")
 	}
 	r, err := s.RestartFence(ctx)
 	if err == nil && !r.Fenced {
-		err = s.fail(fmt.Errorf("it took super_read_only as persisted and then said: %s", r.How))
+		err = s.fail(fmt.Errorf("it took the fence as persisted and then said: %s", r.How))
 	}
 	return err
 }
@@ -61,7 +64,7 @@ func (s *Server) PersistFence(ctx context.Context) error {
 // whether it was on; one that its file has disabled stays so. Like a fence it travels on the session: nothing older may land later.
 func (s *Server) Events(ctx context.Context, on bool) (was bool, err error) {
 	ident, err := s.identified()
-	if err != nil || !ident.version.mariadb {
+	if err != nil || !ident.d.verbs.bypassable() {
 		return false, err
 	}
 	tables, err := s.aside(ctx, s.o.Margin, "SELECT @@global.event_scheduler AS e")
@@ -77,6 +80,6 @@ func (s *Server) Events(ctx context.Context, on bool) (was bool, err error) {
 	if on {
 		to = "ON"
 	}
-	_, err = s.set(ctx, "switch its events "+strings.ToLower(to), s.o.Fence+s.o.Margin, "SUPER", "SET GLOBAL event_scheduler = "+to)
+	_, err = s.set(ctx, "switch its events "+strings.ToLower(to), s.o.Fence+s.o.Margin, ident.d.verbs.events, "SET GLOBAL event_scheduler = "+to)
 	return was, err
 }

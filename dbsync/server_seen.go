@@ -17,6 +17,7 @@ type SeenOptions struct {
 	Pos     string          // what the other server is to have executed: writer.PosFor
 	Allowed string          // what may be on one of them alone
 	Fresh   map[string]bool // rooms whose lock was taken in this round
+	Phase   writer.Phase    // of the record; "" none, or not known
 }
 
 // Seen looks at both servers of a pair as writer.Decide takes them; w is the record's writer. One without a session, or that gives no
@@ -24,7 +25,12 @@ type SeenOptions struct {
 // server that takes writes has executed is read after what the other one has, for that came from it; and the position of one that is
 // fenced is read twice (R13).
 func Seen(ctx context.Context, w, x *Server, o SeenOptions) (seen [2]writer.Server, why error) {
-	return seenBy(ctx, w, x, o, (*Server).Look, (*Server).askLook)
+	if w.tool != nil {
+		seen, why = seenSynced(ctx, w, x, o)
+	} else {
+		seen, why = seenBy(ctx, w, x, o, (*Server).Look, (*Server).askLook)
+	}
+	return seen, errors.Join(why, w.seenProvider(ctx, &seen[0], o), x.seenProvider(ctx, &seen[1], o))
 }
 
 // seenBy is Seen by some way to look, and then to ask once more.

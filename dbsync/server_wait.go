@@ -103,6 +103,9 @@ func (e *ErrantError) Error() string {
 // Wait waits until a server has applied all of a position of the other one's, which may stand still or not; ctx bounds it (BehindError).
 // It asks on a connection beside the session and is told by the server itself, at once.
 func (s *Server) Wait(ctx context.Context, p Position) error {
+	if s.tool != nil {
+		return s.waitSynced(ctx, p)
+	}
 	_, err := s.reach(ctx, Against{Other: p})
 	return err
 }
@@ -207,6 +210,17 @@ func (s *Server) Mark(ctx context.Context, m Marker) (Position, error) {
 	}
 	if r := firstRow(tables, 0); r["changed"] == "0" {
 		return "", s.fail(fmt.Errorf("the marker row isn't written: it takes no writes"))
+	}
+	if s.tool != nil { // a barrier says when the row has come
+		if err := s.raise(ctx, false); err != nil {
+			return "", err
+		}
+		h := s.raised.Load()
+		s.raised.Store(nil)
+		if h == nil {
+			return "", s.fail(ErrNoSession)
+		}
+		return h.position(s.room), nil
 	}
 	var st State
 	err = st.variables(ident.d, firstRow(tables, len(tables)-1), Against{})

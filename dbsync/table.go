@@ -43,6 +43,10 @@ var (
 	}
 )
 
+// GrantsTool is what the account needs beside GrantsWriterMySQL, on MySQL, where a tool keeps the pair or a provider fences the master: it
+// tells which accounts pass read_only by. MariaDB's GrantsWriter has it.
+var GrantsTool = []string{"GRANT SELECT ON mysql.* TO {user}"}
+
 const grantTable = "GRANT CREATE, SELECT, INSERT, UPDATE ON roomshift.* TO {user}"
 
 // HeartbeatTable makes the only table that roomshift writes to: one small row for each pair and room.
@@ -56,6 +60,16 @@ var HeartbeatTable = []string{
   PRIMARY KEY (pair, room)
 ) ENGINE=InnoDB`,
 }
+
+// BarrierTable makes the other table of a pair that a tool keeps, on both masters; the tool's tasks carry both. See synced.go.
+const BarrierTable = `CREATE TABLE IF NOT EXISTS roomshift.barrier (
+  pair   VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+  room   VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+  kind   TINYINT UNSIGNED NOT NULL,
+  number BIGINT UNSIGNED NOT NULL,
+  at     BIGINT UNSIGNED NOT NULL,
+  PRIMARY KEY (pair, room, kind)
+) ENGINE=InnoDB`
 
 var heartbeatColumns = []string{"epoch", "pair", "room", "seq"}
 

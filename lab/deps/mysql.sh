@@ -7,6 +7,23 @@
 set -euo pipefail
 . "$(dirname "$0")/lib/apt.sh"
 
+tree=$deps/mysql # where the tree ends up: wrappers have its path
+machine=$(uname -m)
+
+# wrap PROGRAM FILE writes what runs a program of a tree by its own loader, in full: mysqld looks in PATH for the place of its files.
+wrap() {
+  local loader
+  loader=$(cd "$tree" && find usr/lib -name 'ld-linux*.so.*' | head -n 1)
+  printf '#!/bin/sh\nexec %s --inhibit-cache --argv0 %s --library-path %s %s "$@"\n' \
+    "$tree/$loader" "$tree/$1" "$tree/usr/lib/$machine-linux-gnu" "$tree/$1" > "$2"
+  chmod +x "$2"
+}
+
+# mysqlbinlog reads a server's changes: the lab's synchronization tasks need it. It comes with the server.
+if [ -x "$tree/usr/bin/mysqlbinlog" ] && [ ! -x "$deps/bin/mysqlbinlog" ]; then
+  wrap usr/bin/mysqlbinlog "$deps/bin/mysqlbinlog"
+fi
+
 for found in "${ROOMSHIFT_MYSQLD:-}" "$deps/bin/mysqld" "$(command -v mysqld || true)"; do
   if [ -n "$found" ] && version=$("$found" --no-defaults --version 2>/dev/null | head -n 1) && [[ $version == *Ver* && $version != *MariaDB* ]]; then
     echo "mysqld: $found ($version)"
@@ -16,7 +33,6 @@ done
 
 by_hand="install MySQL 8.4 or later, or set ROOMSHIFT_MYSQLD to its mysqld"
 beside sid
-machine=$(uname -m)
 # The server needs no perl: only its scripts do.
 packages=$(beside_apt -s install mysql-server-core | awk '/^Inst/ {print $2}' |
   grep -vE '^(perl|perl-base|perl-modules.*|libperl.*|libgdbm.*|libdb5.*)$') || fail "sid's packages don't fit together today"
@@ -27,16 +43,12 @@ for deb in "$work"/deb/*.deb; do
     --exclude='./usr/share/locale' --exclude="./usr/lib/$machine-linux-gnu/gconv"
 done
 
-tree=$deps/mysql # where the tree ends up: its wrapper has its path
-libraries=$tree/usr/lib/$machine-linux-gnu
-loader=$(cd "$work/tree" && find usr/lib -name 'ld-linux*.so.*' | head -n 1)
-[ -n "$loader" ] && [ -x "$work/tree/usr/sbin/mysqld" ] || fail "sid's packages have another form than expected"
+[ -n "$(find "$work/tree/usr/lib" -name 'ld-linux*.so.*')" ] && [ -x "$work/tree/usr/sbin/mysqld" ] || fail "sid's packages have another form than expected"
 rm -rf "$tree"
 mv "$work/tree" "$tree"
-# argv0 in full: else the server looks in PATH for the place of its files.
-printf '#!/bin/sh\nexec %s --inhibit-cache --argv0 %s --library-path %s %s "$@"\n' \
-  "$tree/$loader" "$tree/usr/sbin/mysqld" "$libraries" "$tree/usr/sbin/mysqld" > "$work/mysqld"
-chmod +x "$work/mysqld"
+wrap usr/sbin/mysqld "$work/mysqld"
+wrap usr/bin/mysqlbinlog "$work/mysqlbinlog"
 "$work/mysqld" --no-defaults --version >/dev/null || fail "sid's program doesn't run here"
+mv "$work/mysqlbinlog" "$deps/bin/mysqlbinlog"
 mv "$work/mysqld" "$deps/bin/mysqld" # one rename: nobody finds half a program
 echo "mysqld: $deps/bin/mysqld ($("$deps/bin/mysqld" --no-defaults --version | head -n 1))"
