@@ -57,6 +57,9 @@ var checks = []func(ringView) []Finding{
 // period of replication's heartbeat. Every check gives at least one finding, good or bad, in a fixed order. A master that
 // can't be asked is a finding of the check "answers", and then nothing else is judged. The error is ctx's only.
 func (r *Ring) Check(ctx context.Context) ([]Finding, error) {
+	if r.kept.Tool != nil {
+		return r.checkSynced(ctx)
+	}
 	var v ringView
 	var errs [2]error
 	var both sync.WaitGroup
@@ -74,7 +77,8 @@ func (r *Ring) Check(ctx context.Context) ([]Finding, error) {
 	for _, check := range checks {
 		found = append(found, check(v)...)
 	}
-	return append(found, r.checkReaders(ctx)...), ctx.Err()
+	found = append(found, r.checkReaders(ctx)...)
+	return append(found, r.checkProviders(ctx)...), ctx.Err()
 }
 
 func answers(r *Ring, v ringView, errs [2]error) (found []Finding, ok bool) {

@@ -37,6 +37,8 @@ type Provider interface {
 	Set(ctx context.Context, value, token string, before func() error) error
 	// Values are the parameter as it was accepted last, and as it is in force, by the provider's word.
 	Values(ctx context.Context) (wanted, running string, err error)
+	// Settable is nil if the provider lets the parameter be changed while the server runs.
+	Settable(ctx context.Context, engine, version string) error
 	// Pending is the change of the history that is accepted and not in force, "" none.
 	Pending(ctx context.Context) (string, error)
 }
@@ -199,4 +201,59 @@ func (s *Server) NotNow() string {
 		return s.tooSoon(left).Error()
 	}
 	return ""
+}
+
+// checkProviders asks the providers that fence masters whether they let anybody do that, and whether they do what they say.
+func (r *Ring) checkProviders(ctx context.Context) []Finding {
+	var found []Finding
+	for i, n := range r.nodes {
+		p := r.kept.Providers[i]
+		if p == nil {
+			continue
+		}
+		f := Finding{Check: "provider", Room: n.room, Wanted: "it sets the parameter while the server runs, nothing is under way, and the server says the same",
+			Do: "look at fence: and providers: of rooms.yaml, and at the account's RAM policy (`roomshift check RUNBOOK --grants`)"}
+		seen, err := n.askProvider(ctx, p, r.timeout)
+		if err != nil {
+			seen = err.Error()
+		} else {
+			f.OK, f.Do = true, ""
+		}
+		f.Seen = seen
+		found = append(found, f)
+	}
+	return found
+}
+
+func (n *node) askProvider(ctx context.Context, p Provider, limit time.Duration) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, 4*limit)
+	defer cancel()
+	var text, name string
+	if err := n.db.QueryRowContext(ctx, "SELECT "+readOnlyText+", VERSION()").Scan(&text, &name); err != nil {
+		return "", n.fail(err)
+	}
+	v, err := parseVersion(name)
+	if err != nil {
+		return "", err
+	}
+	if err := p.Settable(ctx, v.engine(), fmt.Sprintf("%d.%d", v.n[0], v.n[1])); err != nil {
+		return "", err
+	}
+	pending, err := p.Pending(ctx)
+	if err == nil && pending != "" {
+		err = fmt.Errorf("%s: %s", p, pending)
+	}
+	if err != nil {
+		return "", err
+	}
+	_, running, err := p.Values(ctx)
+	if err != nil {
+		return "", err
+	}
+	is, err := parseReadOnly(text)
+	want, err2 := parseReadOnly(running)
+	if err == nil && (err2 != nil || is != want) {
+		err = fmt.Errorf("%s is %q by its provider, and the server says %s", p, running, text)
+	}
+	return fmt.Sprintf("%s is %s", p, running), err
 }

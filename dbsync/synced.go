@@ -46,6 +46,7 @@ type Task struct {
 	Delay         time.Duration
 	Checkpoint    int64  // the second of the source's clock up to which everything is written
 	Reads, Writes string // accounts, as user: on the other master, and on this one
+	From, To      string // the masters' addresses as the tool has them
 	Conflict, DDL string // its settings, for people
 }
 
@@ -277,6 +278,11 @@ func (s *Server) rest(ctx context.Context, st State, seen *writer.Server, isWrit
 			return err
 		}
 	}
+	return s.restsStill(ctx, st, seen)
+}
+
+// restsStill reads a second time, a round trip after clients and branches, what its barrier stands for (R13).
+func (s *Server) restsStill(ctx context.Context, st State, seen *writer.Server) error {
 	again, err := s.Look(ctx, Against{})
 	if err != nil {
 		return err
@@ -368,26 +374,14 @@ func (s *Server) waitSynced(ctx context.Context, p Position) error {
 	}
 	e := &BehindError{Room: s.room, Missing: "the barrier " + string(p)}
 	for {
-		got, err := s.theirs(ctx)
-		if ctx.Err() != nil {
-			return e
-		}
-		if err != nil {
-			return err
-		}
-		if got.number >= b.number {
-			e.Missing = "what may stand before the barrier " + string(p)
-		}
-		t, err := s.task(ctx)
+		there, err := s.waited(ctx, p, b, e)
 		switch {
-		case err != nil:
-			e.Threads = err.Error()
-		case got.number >= b.number && t.Running && t.Checkpoint > b.at:
+		case there:
 			return nil
-		case !t.Running:
-			e.Threads = t.stopped()
-		default:
-			e.Threads = fmt.Sprintf("task %s is %v behind, its checkpoint is %d", t.Name, t.Delay, t.Checkpoint)
+		case ctx.Err() != nil:
+			return e
+		case err != nil:
+			return err
 		}
 		if o := s.peer.Load(); o != nil {
 			if err := o.pulse(ctx); err != nil && ctx.Err() == nil {
@@ -400,6 +394,28 @@ func (s *Server) waitSynced(ctx context.Context, p Position) error {
 		case <-time.After(syncedPause):
 		}
 	}
+}
+
+// waited is one look of waitSynced; e is told what lacks. That the tool doesn't answer is no error: it may the next time.
+func (s *Server) waited(ctx context.Context, p Position, b barrier, e *BehindError) (there bool, err error) {
+	got, err := s.theirs(ctx)
+	if err != nil {
+		return false, err
+	}
+	t, err := s.task(ctx)
+	switch {
+	case err != nil:
+		e.Threads = err.Error()
+	case !t.Running:
+		e.Threads = t.stopped()
+	default:
+		e.Threads = fmt.Sprintf("task %s is %v behind, its checkpoint is %d", t.Name, t.Delay, t.Checkpoint)
+	}
+	if got.number < b.number {
+		return false, nil
+	}
+	e.Missing = "what may stand before the barrier " + string(p)
+	return err == nil && t.Running && t.Checkpoint > b.at, nil
 }
 
 // syncedPause is between two questions to the tool: it answers forty a second.

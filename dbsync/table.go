@@ -87,6 +87,11 @@ func (r *Ring) Init(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("look for roomshift.heartbeat of pair %s: %w", r.name, x.fail(err))
 	}
+	if r.kept.Tool != nil {
+		if _, err := x.db.ExecContext(ctx, BarrierTable); err != nil {
+			return fmt.Errorf("make roomshift.barrier of pair %s: %w", r.name, x.fail(err))
+		}
+	}
 	if columns != nil {
 		// IF NOT EXISTS would be logged and replicated even so: what is there costs no write.
 		return sameColumns(columns)

@@ -40,6 +40,10 @@ func (r *Ring) Watch(ctx context.Context, o WatchOptions) {
 	if o.MaxAge == 0 {
 		o.MaxAge = 5 * time.Second
 	}
+	if r.kept.Tool != nil {
+		r.watchSynced(ctx, o)
+		return
+	}
 	pause := firstPause
 	for ctx.Err() == nil {
 		began := o.Now()

@@ -37,10 +37,12 @@ var (
 	shapeRoute       = &shape{name: "route", what: "a route", keys: words("consul dns follows stays into seats bytes calls connections observe")}
 	shapeRouteConsul = &shape{name: "routeConsul", what: "a route's consul", keys: words("key field as of service consumer upstream splitter legs tag")}
 	shapeDNS         = &shape{name: "dns", what: "dns", keys: words("name provider lines"), required: words("name provider")}
-	shapeProviders   = &shape{name: "providers", what: "providers", keys: words("alidns")}
+	shapeProviders   = &shape{name: "providers", what: "providers", keys: words("alidns dts alirds")}
 	shapeAlidns      = &shape{name: "alidns", what: "alidns", keys: words("addr credentialsFile caFile nameServers networks")}
+	shapeCloud       = &shape{name: "cloud", what: "a cloud's API", keys: words("addr region credentialsFile caFile"), required: words("region")}
 	shapePair        = &shape{name: "pair", what: "a pair", keys: words("record onLost publish sync"), open: true}
-	shapeMaster      = &shape{name: "master", what: "one side of a pair", keys: words("dsnEnv caFile certFile keyFile serverName readers restarts"), required: words("dsnEnv")}
+	shapeMaster      = &shape{name: "master", what: "one side of a pair", keys: words("dsnEnv caFile certFile keyFile serverName readers restarts fence"), required: words("dsnEnv")}
+	shapeFence       = &shape{name: "fence", what: "a fence", keys: words("provider instance parameter quiet"), required: words("provider instance")}
 	shapeReaders     = &shape{name: "readers", what: "readers", keys: words("consul"), required: words("consul")}
 	shapeSync        = &shape{name: "sync", what: "sync", keys: words("dts"), required: words("dts")}
 	shapeOnly        = &shape{name: "only", what: "an only", keys: words("consul running"), required: words("consul")}
@@ -83,7 +85,7 @@ var (
 func shapesOf(kind string) []*shape {
 	if kind == "rooms" {
 		return []*shape{shapeRooms, shapeControl, shapeRoom, shapeConsul, shapeAgents, shapePrometheus, shapeCapacity, shapeLink,
-			shapePeak, shapeProbe, shapeObserve, shapeRoute, shapeRouteConsul, shapeDNS, shapeProviders, shapeAlidns, shapePair, shapeMaster, shapeReaders,
+			shapePeak, shapeProbe, shapeObserve, shapeRoute, shapeRouteConsul, shapeDNS, shapeProviders, shapeAlidns, shapeCloud, shapePair, shapeMaster, shapeFence, shapeReaders,
 			shapeSync, shapeOnly, shapeOnlyConsul, shapeRunning, shapeGate, shapeRatio, shapeAsked, shapeLimit}
 	}
 	return []*shape{shapeRunbook, shapeMove, shapeRules, shapeWindow, shapeBlocked, shapeOverride, shapeLimitChange, shapeStep,

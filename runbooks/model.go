@@ -47,6 +47,8 @@ type Rooms struct {
 	Observe     *Observe
 	Prometheus  *Prometheus // serves rooms that have none of their own
 	Alidns      *Alidns     // nil: Alibaba's own address, and the environment's AccessKey
+	DTS         *Cloud      // where the sync tool of pairs answers; nil: not said
+	AliRDS      *Cloud      // where masters' parameters are set that no statement may set; nil: not said
 	Routes      []Route
 	Groups      []Group
 	Pairs       []Pair
@@ -186,6 +188,12 @@ type Alidns struct {
 	Networks                      map[string]netip.Prefix
 }
 
+// Cloud is how one product of Alibaba Cloud's is reached in a region. Addr "": Alibaba's own. CredentialsFile as of Alidns.
+type Cloud struct {
+	Pos
+	Addr, Region, CredentialsFile, CAFile string
+}
+
 // DNSMedium is a name at a provider. Lines nil means all lines the provider holds now.
 type DNSMedium struct {
 	Pos
@@ -208,7 +216,9 @@ type Pair struct {
 	Record  string    // whose Consul holds the writer record; "" the control room's
 	OnLost  string    // "freeze" or "traffic"
 	Publish string    // the service in each room's Consul that leads to the writer; "" none
-	DTS     []string  // the sync tool's two tasks; nil: native replication
+	// DTS is the sync tool's two tasks, the first from Masters[0] to Masters[1]; the same twice: one instance of both directions. nil: native
+	// replication.
+	DTS []string
 }
 
 // Master is one side of a pair. The DSN itself is only ever in the environment variable DSNEnv. Without any word of TLS it is as the
@@ -218,6 +228,15 @@ type Master struct {
 	TLS
 	Room, DSNEnv, Readers string
 	RestartsFenced        bool
+	Fence                 *Fence // nil: a statement fences it
+}
+
+// Fence is how a master is fenced whose provider lets nobody set read_only by a statement. Parameter "": read_only. Quiet 0: as long as
+// an older request may be accepted there.
+type Fence struct {
+	Pos
+	Provider, Instance, Parameter string
+	Quiet                         time.Duration
 }
 
 // Only is something that runs in exactly one room, or in none.

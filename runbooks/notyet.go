@@ -52,7 +52,7 @@ var (
 )
 
 // NotYetReal lists, beyond NotYet, what works in simulated rooms only: media without an adapter as far as this runbook's shares depend on
-// them, and pairs kept by a sync tool.
+// them.
 func NotYetReal(rooms *Rooms, book *Runbook) []Problem {
 	var ps []Problem
 	hint := "it works in simulated rooms: roomshift simulate"
@@ -65,11 +65,6 @@ func NotYetReal(rooms *Rooms, book *Runbook) []Problem {
 		}
 		if rests[v.Name] && (!adapters[v.Medium] || v.Medium == MediumDNS && v.DNS != nil && !providers[v.DNS.Provider]) {
 			ps = append(ps, Problem{v.Pos, "route " + quoted(v.Name) + ": " + what + " can't be read or written yet in real rooms", RuleNotYet, hint})
-		}
-	}
-	for i := range rooms.Pairs {
-		if p := &rooms.Pairs[i]; p.DTS != nil {
-			ps = append(ps, Problem{p.Pos, "pair " + quoted(p.Name) + ": a sync tool's replication can't be read yet in real rooms", RuleNotYet, hint})
 		}
 	}
 	Sort(ps)

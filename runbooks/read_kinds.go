@@ -104,8 +104,13 @@ func (b *bookReader) writer(n *yaml.Node, s *shape) *WriterMove {
 	w.With = b.namesOf(f.items("with"), b.x, anOnly)
 	w.IfLost = f.one("ifLost", "ask", "hold")
 	for _, name := range w.Pairs {
-		if p := b.rooms.Pair(name); p != nil && p.DTS != nil && !f.has("noWriter") {
+		p := b.rooms.Pair(name)
+		switch {
+		case p == nil || f.has("noWriter"):
+		case p.DTS != nil:
 			b.addf(n, RuleMissingKey, "", "%s is kept by a sync tool, which is slow: say how long there may be no writer, as noWriter: 20s", quoted(name))
+		case p.Masters[0].Fence != nil || p.Masters[1].Fence != nil:
+			b.addf(n, RuleMissingKey, "", "a master of %s is fenced by its provider, which is slow: say how long there may be no writer, as noWriter: 1m", quoted(name))
 		}
 	}
 	return w

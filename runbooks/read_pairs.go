@@ -69,6 +69,7 @@ func (r *roomsReader) master(e entry) Master {
 		rf, _ := r.fields(n, shapeReaders)
 		m.Readers = rf.str("consul")
 	}
+	m.Fence = r.fence(f.get("fence"))
 	m.RestartsFenced = f.one("restarts", "fenced") == "fenced"
 	return m
 }

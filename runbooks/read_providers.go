@@ -3,6 +3,7 @@ package runbooks
 import (
 	"net"
 	"net/netip"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -41,4 +42,22 @@ func (r *roomsReader) alidns(n *yaml.Node) *Alidns {
 		}
 	}
 	return a
+}
+
+// cloud reads how a product of Alibaba Cloud's is reached.
+func (r *roomsReader) cloud(n *yaml.Node) *Cloud {
+	if n == nil {
+		return nil
+	}
+	f, _ := r.fields(n, shapeCloud)
+	return &Cloud{Pos: r.pos(n), Addr: r.address(f.get("addr"), "addr"), Region: f.str("region"), CredentialsFile: f.path("credentialsFile"), CAFile: f.path("caFile")}
+}
+
+// fence reads how a master is fenced by its provider.
+func (r *roomsReader) fence(n *yaml.Node) *Fence {
+	if n == nil {
+		return nil
+	}
+	f, _ := r.fields(n, shapeFence)
+	return &Fence{Pos: r.pos(n), Provider: f.one("provider", "alirds"), Instance: f.str("instance"), Parameter: f.str("parameter"), Quiet: f.duration("quiet", time.Second)}
 }

@@ -127,6 +127,7 @@ func (r *roomsReader) top(f *fields) {
 	if n := f.get("providers"); n != nil {
 		p, _ := r.fields(n, shapeProviders)
 		r.rooms.Alidns = r.alidns(p.get("alidns"))
+		r.rooms.DTS, r.rooms.AliRDS = r.cloud(p.get("dts")), r.cloud(p.get("alirds"))
 	}
 	if n := f.get("probe"); n != nil {
 		p, _ := r.fields(n, shapeProbe)

@@ -93,7 +93,8 @@ func TestDefaultsOfRooms(t *testing.T) {
 	}
 	full := mustRooms(t, "testdata/full-rooms.yaml")
 	// Masters stand in the order of the rooms, whatever the pair's.
-	equal(t, "masters", full.Pair("db").Masters, [2]Master{{Room: "a", DSNEnv: "A_DSN", TLS: TLS{"testdata/db-ca.pem", "testdata/db.pem", "testdata/db.key", "db.a"}}, {Room: "b", DSNEnv: "B_DSN"}})
+	equal(t, "masters", full.Pair("db").Masters, [2]Master{{Room: "a", DSNEnv: "A_DSN", TLS: TLS{"testdata/db-ca.pem", "testdata/db.pem", "testdata/db.key", "db.a"},
+		Fence: &Fence{Provider: "alirds", Instance: "rm-1", Parameter: "read_only", Quiet: 31 * time.Minute}}, {Room: "b", DSNEnv: "B_DSN"}})
 	equal(t, "link", full.Links[0], Link{Name: "ab", Between: [2]string{"b", "a"}, Circuits: []float64{1e8}, Keep: Whole})
 	equal(t, "addresses", full.Rooms[0].Addresses, []Address{{URL: "http://127.0.0.1:8081"}, {CIDR: "2001:db8::/32"}})
 	equal(t, "www", full.Route("www").DNS, &DNSMedium{Name: "www.example.com", Provider: "powerdns", Lines: []string{"default", "telecom"}})

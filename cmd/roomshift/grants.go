@@ -17,6 +17,7 @@ import (
 type account struct {
 	Consul string   `json:"consul,omitempty"` // the room whose Consul it is
 	DNS    string   `json:"dns,omitempty"`    // the provider of names
+	Cloud  string   `json:"cloud,omitempty"`  // the provider's product: DTS, RDS
 	Pair   string   `json:"pair,omitempty"`
 	Room   string   `json:"room,omitempty"` // of a master
 	Where  string   `json:"where"`          // its address, or the environment variable that holds its DSN
@@ -38,10 +39,14 @@ func accounts(rooms *runbooks.Rooms, book *runbooks.Runbook) []account {
 	if a, ok := alidnsAccount(rooms); ok {
 		out = append(out, a)
 	}
+	out = append(out, cloudAccounts(rooms)...)
 	for i := range rooms.Pairs {
 		needs, mysql := dbsync.Grants, dbsync.GrantsMySQL
 		if slices.Contains(movedPairs(book), rooms.Pairs[i].Name) {
 			needs, mysql = slices.Concat(needs, dbsync.GrantsWriter), slices.Concat(mysql, dbsync.GrantsWriterMySQL)
+			if weaklyFenced(&rooms.Pairs[i]) {
+				mysql = slices.Concat(mysql, dbsync.GrantsTool)
+			}
 		}
 		for _, m := range rooms.Pairs[i].Masters {
 			out = append(out, account{Pair: rooms.Pairs[i].Name, Room: m.Room, Where: m.DSNEnv, Needs: statements(needs), MySQL: statements(mysql)})
@@ -110,6 +115,11 @@ func grantsPage(w io.Writer, rooms *runbooks.Rooms, book *runbooks.Runbook) {
 			alidnsGrants(w, a)
 		}
 	}
+	for _, a := range all {
+		if a.Cloud != "" {
+			cloudGrants(w, a)
+		}
+	}
 	masters := 0
 	for _, a := range all {
 		if a.Pair != "" {
@@ -136,6 +146,10 @@ func grantsPage(w io.Writer, rooms *runbooks.Rooms, book *runbooks.Runbook) {
 		indented(w, statements(dbsync.GrantsWriter))
 		fmt.Fprintln(w, "on MySQL:")
 		indented(w, statements(dbsync.GrantsWriterMySQL))
+		if slices.ContainsFunc(rooms.Pairs, func(p runbooks.Pair) bool { return slices.Contains(moved, p.Name) && weaklyFenced(&p) }) {
+			fmt.Fprintln(w, "and on MySQL where a tool keeps the pair or a provider fences the master, to see who passes read_only by:")
+			indented(w, statements(dbsync.GrantsTool))
+		}
 	}
 	fmt.Fprintln(w, "CREATE is for `roomshift check --live --init`, which makes this table; leave it out where you make it:")
 	var table []string
@@ -143,6 +157,15 @@ func grantsPage(w io.Writer, rooms *runbooks.Rooms, book *runbooks.Runbook) {
 		table = append(table, strings.Split(s+";", "\n")...)
 	}
 	indented(w, table)
+	if slices.ContainsFunc(rooms.Pairs, func(p runbooks.Pair) bool { return p.DTS != nil }) {
+		fmt.Fprintln(w, "and, on both masters of a pair that a tool keeps, this one; its tasks carry the database roomshift both ways:")
+		indented(w, strings.Split(dbsync.BarrierTable+";", "\n"))
+	}
+}
+
+// weaklyFenced: read_only is all of the fence, for a tool writes behind it or a provider sets nothing else.
+func weaklyFenced(p *runbooks.Pair) bool {
+	return p.DTS != nil || p.Masters[0].Fence != nil || p.Masters[1].Fence != nil
 }
 
 func indented(w io.Writer, lines []string) {

@@ -15,6 +15,7 @@ import (
 type lagSeen struct {
 	To      cutover.Room
 	Reading *dbsync.Reading // nil: nothing came in time
+	Kept    string          // by which tool, and which way it carries DDL; "" none
 }
 
 // lagWithin is how long a plan waits for both directions of every pair.
@@ -34,7 +35,11 @@ func (r *realRooms) lags(ctx context.Context) map[string][]lagSeen {
 			continue
 		}
 		all.Go(func() {
+			ddl := ring.DDL(ctx)
 			seen := lagOf(ctx, ring, r.clock.Now, []cutover.Room{p.Masters[1].Room, p.Masters[0].Room})
+			if ddl != "" {
+				seen[0].Kept = "kept by DTS, DDL " + ddl
+			}
 			mu.Lock()
 			defer mu.Unlock()
 			out[p.Name] = seen

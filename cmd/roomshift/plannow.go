@@ -23,11 +23,14 @@ func planNow(w io.Writer, p *cutover.Plan, planes []cutover.Plane, lags map[stri
 		fmt.Fprintln(w, clip(line, widthOf(w)))
 	}
 	for _, pair := range p.Pairs {
-		text := "writer " + orNone(pair.Writer)
+		text, how := "writer "+orNone(pair.Writer), "native"
 		for _, l := range lags[pair.Name] {
 			text += "   " + lagText(l)
+			if l.Kept != "" {
+				how = l.Kept
+			}
 		}
-		flowed(w, 4, fmt.Sprintf("  %-17s ", pair.Name), text+"   native (onLost "+pair.OnLost+")")
+		flowed(w, 4, fmt.Sprintf("  %-17s ", pair.Name), text+"   "+how+" (onLost "+pair.OnLost+")")
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"roomshift/aliyun/dts"
 	"roomshift/consul"
 	"roomshift/cutover"
 	"roomshift/cutover/movers"
@@ -34,6 +35,8 @@ type realRooms struct {
 	metrics   *metrics.Metrics
 	upstreams []*consul.Upstreams // of every room
 	movers    *movers.Movers
+	dts       *dts.Client  // nil: no pair is kept by it
+	closers   []func()     // of what else holds connections
 	names     *alidnsNames // nil: no name of this runbook is there
 	missing   []string     // environment variables that aren't set
 	notes     noter
@@ -67,6 +70,12 @@ func (r *realRooms) Close() {
 	}
 	if r.names != nil {
 		r.names.client.Close()
+	}
+	if r.dts != nil {
+		r.dts.Close()
+	}
+	for _, end := range r.closers {
+		end()
 	}
 }
 
@@ -185,6 +194,9 @@ func (r *realRooms) wirePairs() error {
 		}
 		if len(r.missing) > 0 {
 			continue
+		}
+		if err := r.wireCloud(&p, &pair); err != nil {
+			return err
 		}
 		ring, err := dbsync.Open(pair)
 		if err != nil {

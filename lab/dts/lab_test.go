@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -183,14 +182,14 @@ func (l *lab) take() {
 // mover drives a move as the engine does: look, decide, do. Its record is in memory, and nobody else writes it.
 type mover struct {
 	*lab
-	rec    *writer.Record
-	index  uint64
-	fencer writer.Fencer
-	acts   []string
-	why    error
-	notNow string
-	fenced time.Time
-	opened time.Time
+	rec     *writer.Record
+	index   uint64
+	fencer  writer.Fencer
+	acts    []string
+	why     error
+	notNow  string
+	fenced  time.Time
+	opening func(room string) // called before an open is sent
 }
 
 func (l *lab) mover() *mover {
@@ -267,8 +266,10 @@ func (m *mover) step(to string, budget time.Duration) (writer.Act, bool) {
 		err = m.sides[a.Room].Wait(left, dbsync.Position(a.Pos))
 	case writer.Open:
 		m.fencer = m.fencer.Opening(a.Room)
+		if m.opening != nil {
+			m.opening(a.Room)
+		}
 		err = m.sides[a.Room].Open(ctx)
-		m.opened = time.Now()
 	default:
 		m.t.Fatalf("%v", a)
 	}
@@ -411,13 +412,4 @@ func (w *writers) outage(from int, began time.Time) time.Duration {
 		}
 	}
 	return first.Sub(last)
-}
-
-func says(t *testing.T, text string, words ...string) {
-	t.Helper()
-	for _, w := range words {
-		if !strings.Contains(text, w) {
-			t.Errorf("%q lacks %q", text, w)
-		}
-	}
 }

@@ -2,6 +2,7 @@ package dts_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -25,6 +26,11 @@ func TestMoveOverTasks(t *testing.T) {
 			}
 			m := l.mover()
 			w := startWriters(t, 8)
+			m.opening = func(room string) {
+				if n := w.missing(t, slices.Index(rooms[:], room)); n > 0 {
+					t.Errorf("%s is opened without %d of the tokens that were acknowledged", room, n)
+				}
+			}
 			if a := m.move("home", time.Minute); a.Do != writer.Done {
 				t.Fatalf("%v", a)
 			}

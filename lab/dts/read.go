@@ -86,24 +86,35 @@ func (p *parser) line(s string) {
 		p.values = nil
 		return
 	}
+	if p.now == nil {
+		return
+	}
+	last := &p.now.changes[len(p.now.changes)-1]
 	switch {
-	case p.now != nil && len(p.now.changes) > 0 && s == "### WHERE":
-		p.values = &p.now.changes[len(p.now.changes)-1].before
-	case p.now != nil && len(p.now.changes) > 0 && s == "### SET":
-		p.values = &p.now.changes[len(p.now.changes)-1].after
-	case p.now != nil && strings.HasPrefix(s, "COMMIT"):
+	case s == "### WHERE":
+		p.values = &last.before
+	case s == "### SET":
+		p.values = &last.after
+	case strings.HasPrefix(s, "COMMIT"):
 		p.now.second, p.now.came = p.second, time.Now()
 		p.task.came(p.now)
 		p.now, p.values = nil, nil
 	default:
-		if m := rowValue.FindStringSubmatch(s); m != nil && p.values != nil {
-			v := m[1]
-			if n := negative.FindStringSubmatch(v); n != nil {
-				v = n[1]
-			}
-			*p.values = append(*p.values, v)
-		}
+		p.value(s)
 	}
+}
+
+// value takes one of a row's values.
+func (p *parser) value(s string) {
+	m := rowValue.FindStringSubmatch(s)
+	if m == nil || p.values == nil {
+		return
+	}
+	v := m[1]
+	if n := negative.FindStringSubmatch(v); n != nil {
+		v = n[1]
+	}
+	*p.values = append(*p.values, v)
 }
 
 // came takes a transaction that was read.
