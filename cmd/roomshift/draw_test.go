@@ -67,18 +67,22 @@ func TestPagesFitNarrowTerminals(t *testing.T) {
 		"feed-db           writer home   → cloud not known in 3s   → home not known in 3s   native") {
 		t.Errorf("the lags aren't there:\n%s", text)
 	}
+	lags["feed-db"][0].Kept = "kept by DTS, DDL from home to cloud only"
+	if text := strings.Join(lined(func(w io.Writer) { planScreen(w, plan, planes, lags, "") }, 160, false), "\n"); !strings.Contains(text, "kept by DTS, DDL from home to cloud only (onLost") {
+		t.Errorf("which way DDL goes isn't there:\n%s", text)
+	}
 }
 
 // TestALagIsToldWithItsBound: what is known is a value and how far it may be off; what isn't, why.
 func TestALagIsToldWithItsBound(t *testing.T) {
 	for want, l := range map[string]lagSeen{
-		"→ cloud 41 ms ±3 ms":               {"cloud", lagReading(0.038, 0.044)},
-		"→ home 2 ms":                       {"home", lagReading(0.002, 0.002)},
-		"→ home 1.5 s ±1.5 s":               {"home", lagReading(0, 3)},
-		"→ cloud not known in 3s":           {"cloud", nil},
-		"→ cloud not known: no answer: x":   {"cloud", unknownReading("no answer: x")},
-		"→ cloud over 2 s":                  {"cloud", boundReading(2)},
-		"→ cloud nothing to measure, alive": {"cloud", idleReading()},
+		"→ cloud 41 ms ±3 ms":               {To: "cloud", Reading: lagReading(0.038, 0.044)},
+		"→ home 2 ms":                       {To: "home", Reading: lagReading(0.002, 0.002)},
+		"→ home 1.5 s ±1.5 s":               {To: "home", Reading: lagReading(0, 3)},
+		"→ cloud not known in 3s":           {To: "cloud", Reading: nil},
+		"→ cloud not known: no answer: x":   {To: "cloud", Reading: unknownReading("no answer: x")},
+		"→ cloud over 2 s":                  {To: "cloud", Reading: boundReading(2)},
+		"→ cloud nothing to measure, alive": {To: "cloud", Reading: idleReading()},
 	} {
 		if got := lagText(l); got != want {
 			t.Errorf("%+v is told as %q, want %q", l.Reading, got, want)

@@ -146,10 +146,7 @@ func grantsPage(w io.Writer, rooms *runbooks.Rooms, book *runbooks.Runbook) {
 		indented(w, statements(dbsync.GrantsWriter))
 		fmt.Fprintln(w, "on MySQL:")
 		indented(w, statements(dbsync.GrantsWriterMySQL))
-		if slices.ContainsFunc(rooms.Pairs, func(p runbooks.Pair) bool { return slices.Contains(moved, p.Name) && weaklyFenced(&p) }) {
-			fmt.Fprintln(w, "and on MySQL where a tool keeps the pair or a provider fences the master, to see who passes read_only by:")
-			indented(w, statements(dbsync.GrantsTool))
-		}
+		weakGrants(w, rooms, moved)
 	}
 	fmt.Fprintln(w, "CREATE is for `roomshift check --live --init`, which makes this table; leave it out where you make it:")
 	var table []string
@@ -157,10 +154,25 @@ func grantsPage(w io.Writer, rooms *runbooks.Rooms, book *runbooks.Runbook) {
 		table = append(table, strings.Split(s+";", "\n")...)
 	}
 	indented(w, table)
-	if slices.ContainsFunc(rooms.Pairs, func(p runbooks.Pair) bool { return p.DTS != nil }) {
-		fmt.Fprintln(w, "and, on both masters of a pair that a tool keeps, this one; its tasks carry the database roomshift both ways:")
-		indented(w, strings.Split(dbsync.BarrierTable+";", "\n"))
+	barrierTable(w, rooms)
+}
+
+// weakGrants prints what moves need beside where read_only is all of the fence.
+func weakGrants(w io.Writer, rooms *runbooks.Rooms, moved []string) {
+	if !slices.ContainsFunc(rooms.Pairs, func(p runbooks.Pair) bool { return slices.Contains(moved, p.Name) && weaklyFenced(&p) }) {
+		return
 	}
+	fmt.Fprintln(w, "and on MySQL where a tool keeps the pair or a provider fences the master, to see who passes read_only by:")
+	indented(w, statements(dbsync.GrantsTool))
+}
+
+// barrierTable prints the other table of a pair that a tool keeps.
+func barrierTable(w io.Writer, rooms *runbooks.Rooms) {
+	if !slices.ContainsFunc(rooms.Pairs, func(p runbooks.Pair) bool { return p.DTS != nil }) {
+		return
+	}
+	fmt.Fprintln(w, "and, on both masters of a pair that a tool keeps, this one; its tasks carry the database roomshift both ways:")
+	indented(w, strings.Split(dbsync.BarrierTable+";", "\n"))
 }
 
 // weaklyFenced: read_only is all of the fence, for a tool writes behind it or a provider sets nothing else.

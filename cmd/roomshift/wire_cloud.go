@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -166,6 +165,3 @@ func cloudGrants(w io.Writer, a account) {
 	fmt.Fprintf(w, "%-8s %s · AccessKey: %s · a RAM policy\n", a.Cloud, a.Where, where)
 	indented(w, a.Needs)
 }
-
-// forbidden tells whether a provider refused because of what the account may do.
-func forbidden(err error) bool { return errors.Is(err, aliyun.ErrForbidden) }
