@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"roomshift/cutover"
@@ -194,13 +195,14 @@ func (s *Server) tooSoon(left time.Duration) error {
 // NotNow is why a move away from this master shouldn't be begun at present, "" nothing speaks against it. It is what the last Seen saw, and
 // of a pair that replicates by itself and is fenced by statements nothing.
 func (s *Server) NotNow() string {
-	if why := s.unready.Load(); s.tool != nil && why != nil && *why != "" {
-		return *why
+	var why []string
+	if text := s.unready.Load(); s.tool != nil && text != nil && *text != "" {
+		why = append(why, *text)
 	}
 	if left := s.quiet(); left > 0 {
-		return s.tooSoon(left).Error()
+		why = append(why, s.tooSoon(left).Error())
 	}
-	return ""
+	return strings.Join(why, "; ")
 }
 
 // checkProviders asks the providers that fence masters whether they let anybody do that, and whether they do what they say.

@@ -69,23 +69,44 @@ func (r *Ring) checkOneWriter(ctx context.Context) Finding {
 const askedOfMaster = "SELECT @@global.log_bin AS log, @@global.binlog_format AS form, @@global.binlog_row_image AS image, " +
 	"@@global.auto_increment_increment AS step, @@global.auto_increment_offset AS first, @@global.event_scheduler AS events; " +
 	"SHOW GLOBAL VARIABLES WHERE variable_name IN ('super_read_only', 'binlog_expire_logs_seconds', 'expire_logs_days'); " +
-	"SELECT CONCAT(t.table_schema, '.', t.table_name) AS name FROM information_schema.tables AS t WHERE t.table_type = 'BASE TABLE' " +
-	"AND t.table_schema NOT IN ('mysql', 'sys', 'performance_schema', 'information_schema') AND NOT EXISTS (SELECT 1 FROM information_schema.statistics AS s " +
-	"WHERE s.table_schema = t.table_schema AND s.table_name = t.table_name AND s.non_unique = 0 AND s.nullable = '') ORDER BY 1; " +
 	"SELECT table_name AS name FROM information_schema.tables WHERE table_schema = 'roomshift' AND table_name IN ('heartbeat', 'barrier')"
+
+// bareTables asks for tables that InnoDB gave a hidden key, for they have none: with PROCESS those of every database are seen.
+func bareTables(v version) string {
+	tables, indexes := "innodb_sys_tables", "innodb_sys_indexes"
+	if !v.mariadb && v.since(8, 0) {
+		tables, indexes = "innodb_tables", "innodb_indexes"
+	}
+	return "SELECT REPLACE(t.name, '/', '.') AS name FROM information_schema." + indexes + " AS i JOIN information_schema." + tables +
+		" AS t ON t.table_id = i.table_id WHERE i.name = 'GEN_CLUST_INDEX' AND t.name LIKE '%/%' AND t.name NOT LIKE 'mysql/%' AND t.name NOT LIKE 'sys/%' ORDER BY 1"
+}
+
+// askMaster asks all of that.
+func (n *node) askMaster(ctx context.Context) ([][]row, error) {
+	var name string
+	if err := n.db.QueryRowContext(ctx, "SELECT VERSION()").Scan(&name); err != nil {
+		return nil, err
+	}
+	v, err := parseVersion(name)
+	if err != nil {
+		return nil, err
+	}
+	tables, err := askAll(ctx, n.db, askedOfMaster+"; "+bareTables(v))
+	if err == nil && (len(tables) != 4 || firstRow(tables, 0) == nil) {
+		err = fmt.Errorf("%d answers", len(tables))
+	}
+	return tables, err
+}
 
 // leastRetention is how long a binlog is kept at least: a task that stops goes on from there.
 const leastRetention = 24 * time.Hour
 
-// checkMaster looks at what the tool needs of a master. A table is counted whose account may see it.
+// checkMaster looks at what the tool needs of a master.
 func (r *Ring) checkMaster(ctx context.Context, n *node) []Finding {
 	ctx, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
-	tables, err := askAll(ctx, n.db, askedOfMaster)
-	if err != nil || len(tables) != 4 || firstRow(tables, 0) == nil {
-		if err == nil {
-			err = fmt.Errorf("%d answers", len(tables))
-		}
+	tables, err := n.askMaster(ctx)
+	if err != nil {
 		return []Finding{{Check: "answers", Room: n.room, Seen: n.fail(err).Error(), Wanted: "an answer to every question", Do: "look at the address " + n.addr + ", the server and roomshift's account on it"}}
 	}
 	v := firstRow(tables, 0)
@@ -101,7 +122,7 @@ func (r *Ring) checkMaster(ctx context.Context, n *node) []Finding {
 	}
 	kept := retention(vars)
 	var names []string
-	for _, row := range tables[2] {
+	for _, row := range tables[3] {
 		names = append(names, row["name"])
 	}
 	bare := "every table has one"
@@ -116,7 +137,7 @@ func (r *Ring) checkMaster(ctx context.Context, n *node) []Finding {
 		f("keys", bare, "a primary key, or a unique one without NULL, on every table", "give them one: rows without a key are doubled or can't be found by the tool", len(names) == 0),
 		f("fence", "super_read_only "+cmpOr(vars["super_read_only"], "there is none"), "off: the tool writes behind read_only, and super_read_only stops it",
 			"SET GLOBAL super_read_only=0, and read_only=1 where it is fenced", !isOn(vars["super_read_only"])),
-		f("tables", fmt.Sprintf("%d of 2 there", len(tables[3])), "roomshift.heartbeat and roomshift.barrier, carried by both tasks", "make them: `roomshift check RUNBOOK --grants` prints both", len(tables[3]) == 2),
+		f("tables", fmt.Sprintf("%d of 2 there", len(tables[2])), "roomshift.heartbeat and roomshift.barrier, carried by both tasks", "make them: `roomshift check RUNBOOK --grants` prints both", len(tables[2]) == 2),
 		f("events", "event_scheduler "+v["events"], "off, or known: read_only doesn't stop events of accounts that pass it by", "SET GLOBAL event_scheduler = OFF before a move, or see who defines them", !isOn(v["events"])),
 	}
 	if v["step"] == "1" {

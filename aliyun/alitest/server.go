@@ -184,6 +184,11 @@ func (s *Server) disturbed(w http.ResponseWriter, r *http.Request, name string, 
 	var err *Error
 	land := func() { answer, err = s.perform(name, q) }
 	if f.Kind == Late || f.Kind == Held {
+		land = func() { // it is accepted, or not, when it arrives
+			if err = s.inTime(q); err == nil {
+				answer, err = s.perform(name, q)
+			}
+		}
 		if !s.hold(r, f, land) {
 			return
 		}

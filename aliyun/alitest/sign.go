@@ -46,15 +46,22 @@ func (s *Server) authenticate(method string, q url.Values) *Error {
 	if text := stringToSign(method, q); sign(text, s.o.Secret) != q.Get("Signature") {
 		return Refusal("SignatureDoesNotMatch", "Specified signature is not matched with our calculation. server string to sign is:"+text)
 	}
+	if err := s.inTime(q); err != nil {
+		return err
+	}
+	return s.useNonce(q.Get("SignatureNonce"), s.o.Now())
+}
+
+// inTime refuses a request that was signed too long ago, or too far ahead.
+func (s *Server) inTime(q url.Values) *Error {
 	at, err := time.Parse("2006-01-02T15:04:05Z", q.Get("Timestamp"))
-	now := s.o.Now()
 	if err != nil {
 		return Refusal("InvalidTimeStamp.Format", "Specified time stamp or date value is not well formatted.")
 	}
-	if d := now.Sub(at); d > skew || d < -skew {
+	if d := s.o.Now().Sub(at); d > skew || d < -skew {
 		return Refusal("InvalidTimeStamp.Expired", "Specified time stamp or date value is expired.")
 	}
-	return s.useNonce(q.Get("SignatureNonce"), now)
+	return nil
 }
 
 // Renew makes another token the account's; the one before it has expired.

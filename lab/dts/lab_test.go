@@ -241,6 +241,9 @@ func (m *mover) step(to string, budget time.Duration) (writer.Act, bool) {
 	switch a.Do {
 	case writer.Done, writer.Refuse, writer.Hold:
 		return a, true
+	case writer.Lock:
+		m.take()
+		m.fencer = m.fencer.Took("home").Took("cloud")
 	case writer.Look:
 		time.Sleep(2 * time.Millisecond)
 	case writer.Write:
