@@ -1,6 +1,7 @@
 package cutover
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -186,7 +187,7 @@ func (e *engine) mayFence(m *mover, wish Room, may func() string) (moveState, bo
 		e.letGo(m)
 		return moveGone, true
 	}
-	if why := may(); why != "" {
+	if why := cmp.Or(m.seen.NotNow, may()); why != "" {
 		m.holds, m.begins, m.seen, m.retryAt = why, 0, nil, e.now+Second
 		e.at(m.retryAt)
 		return moveHolds, true

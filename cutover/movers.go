@@ -43,6 +43,7 @@ type MoveSeen struct {
 	Broke   []Room // sessions on masters that broke
 	Took    []Room // and that were taken anew
 	Unfit   string // why no move may be begun now, for people; "" nothing speaks against it
+	NotNow  string // why none may be begun yet, which may pass by itself: it is waited for with all sessions kept; "" nothing
 	Err     error  // why something is away, for people
 }
 

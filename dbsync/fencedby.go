@@ -50,6 +50,19 @@ const validFor = 15 * time.Minute
 // DefaultQuiet is how long after its lock was taken something older may still be accepted by a provider.
 const DefaultQuiet = 2*validFor + time.Minute
 
+// ProviderError: a provider didn't do as asked, and won't: nothing of that request is under way.
+type ProviderError struct {
+	Room    cutover.Room
+	Act, By string
+	Err     error // its own words
+}
+
+func (e *ProviderError) Error() string {
+	return fmt.Sprintf("%s the master in %s by %s: %v", e.Act, e.Room, e.By, e.Err)
+}
+
+func (e *ProviderError) Unwrap() error { return e.Err }
+
 // unsettled is a request to the provider that wasn't answered.
 type unsettled struct{ value, token string }
 
@@ -70,7 +83,10 @@ func (s *Server) disturb() { s.quietAt.Store(time.Now().Add(s.quietFor).UnixNano
 // byProvider makes the parameter be value, and waits until the server says that it is; ctx bounds that.
 func (s *Server) byProvider(ctx context.Context, act, value string) error {
 	fail := func(err error) error {
-		return fmt.Errorf("%s the master in %s by %s: %w", act, s.room, s.provider, err)
+		if errors.Is(err, cutover.ErrOutcomeUnknown) {
+			return fmt.Errorf("%s the master in %s by %s: %w", act, s.room, s.provider, err)
+		}
+		return &ProviderError{Room: s.room, Act: act, By: s.provider.String(), Err: err}
 	}
 	if err := s.settleProvider(ctx); err != nil {
 		return fail(err)

@@ -43,6 +43,9 @@ func (r *Ring) Peek(ctx context.Context, first cutover.Room, o SeenOptions) (see
 		return st, err
 	}, (*Server).askAside)
 	for i, s := range both {
+		if s.tool != nil { // positions of a pair that a tool keeps are barriers: a look writes none
+			seen[i].Pos, seen[i].Beyond, seen[i].Receives, seen[i].Covers = "", writer.BeyondUnknown, writer.NotKnown, writer.NotKnown
+		}
 		if at[s].Err != nil {
 			seen[i].Away = true
 			continue

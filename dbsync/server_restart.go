@@ -11,6 +11,7 @@ type RestartFence struct {
 	Fenced bool   // shown to come up fenced
 	Known  bool   // whether that can be shown at all: on MariaDB it can't, and has to be declared
 	How    string // for people
+	By     string // the variable that has to be persisted for it
 }
 
 // RestartFence reads whether the server comes up fenced after a restart (R12).
@@ -32,7 +33,7 @@ func (s *Server) RestartFence(ctx context.Context) (RestartFence, error) {
 	if err != nil {
 		return RestartFence{}, s.refused("look how it comes up", err, "")
 	}
-	r := RestartFence{Known: true, How: ident.fenceVariable() + " isn't persisted"}
+	r := RestartFence{Known: true, By: ident.fenceVariable(), How: ident.fenceVariable() + " isn't persisted"}
 	if row := firstRow(tables, 0); row != nil {
 		r.Fenced, err = parseReadOnly(row["v"])
 		r.How = ident.fenceVariable() + " is persisted as " + row["v"]
@@ -64,7 +65,7 @@ func (s *Server) PersistFence(ctx context.Context) error {
 // whether it was on; one that its file has disabled stays so. Like a fence it travels on the session: nothing older may land later.
 func (s *Server) Events(ctx context.Context, on bool) (was bool, err error) {
 	ident, err := s.identified()
-	if err != nil || !ident.d.verbs.bypassable() {
+	if err != nil || !ident.d.verbs.bypassable() || s.provider != nil { // what a provider fences, nobody may set anything of
 		return false, err
 	}
 	tables, err := s.aside(ctx, s.o.Margin, "SELECT @@global.event_scheduler AS e")

@@ -64,7 +64,7 @@ func serverReply(err error) cutover.MoveReply {
 		return cutover.MoveReply{What: cutover.Done}
 	case errors.Is(err, cutover.ErrOutcomeUnknown):
 	case isA[*dbsync.BlockedError](err), isA[*dbsync.RefusedError](err), isA[*dbsync.HalfError](err), isA[*dbsync.PendingError](err),
-		isA[*dbsync.AliveError](err), isA[*dbsync.BehindError](err):
+		isA[*dbsync.AliveError](err), isA[*dbsync.BehindError](err), isA[*dbsync.ProviderError](err):
 		return cutover.MoveReply{What: cutover.Failed, Err: err}
 	}
 	return cutover.MoveReply{What: cutover.Unknown, Err: err}

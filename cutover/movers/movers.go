@@ -129,7 +129,7 @@ func (r *round) sawBroken() bool {
 }
 
 func (r *round) once(ctx context.Context, begin cutover.RoundBegin) {
-	r.out.Seen, r.out.Record, r.out.Index, r.out.Unfit, r.out.Err, r.fresh, r.silent = writer.Seen{}, nil, 0, "", nil, map[string]bool{}, nil
+	r.out.Seen, r.out.Record, r.out.Index, r.out.Unfit, r.out.NotNow, r.out.Err, r.fresh, r.silent = writer.Seen{}, nil, 0, "", "", nil, map[string]bool{}, nil
 	if begin.From != cutover.FromRead {
 		err := r.lock(ctx, begin.From)
 		if err == nil {
@@ -252,7 +252,8 @@ func (r *round) look(ctx context.Context) {
 		w, x = x, w
 	}
 	var why error
-	r.out.Seen.Servers, why = dbsync.Seen(ctx, w, x, dbsync.SeenOptions{Pos: writer.PosFor(*rec, r.f), Allowed: r.Allowed, Fresh: r.fresh})
+	r.out.Seen.Servers, why = dbsync.Seen(ctx, w, x, dbsync.SeenOptions{Pos: writer.PosFor(*rec, r.f), Allowed: r.Allowed, Fresh: r.fresh, Phase: rec.Phase})
+	r.out.NotNow = w.NotNow()
 	if why != nil {
 		r.failed(why)
 	}
@@ -269,7 +270,7 @@ func (r *round) unfit(ctx context.Context) string {
 		case err != nil:
 			return err.Error()
 		case fence.Known && !fence.Fenced:
-			return fmt.Sprintf("master in %s would take writes after a restart: %s: SET PERSIST_ONLY super_read_only = 1 there", s.Room(), fence.How)
+			return fmt.Sprintf("master in %s would take writes after a restart: %s: SET PERSIST_ONLY %s = 1 there", s.Room(), fence.How, fence.By)
 		case !fence.Known && !r.Declared[s.Room()]:
 			return fmt.Sprintf("master in %s isn't declared to come up fenced after a restart: write read_only=1 into its file, see that it does, "+
 				"and say `restarts: fenced` of it in rooms.yaml", s.Room())

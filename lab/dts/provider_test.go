@@ -24,7 +24,6 @@ type provided struct {
 	rds *alitest.RDS
 	at  *alitest.Server
 	by  *rds.Instance
-	set dbsync.Provider
 }
 
 // settable is dbsync.Provider over the service's client, as roomshift wires it.
