@@ -271,3 +271,20 @@ func TestDryRunMovesNoWriter(t *testing.T) {
 }
 
 func noneOf(_, none cutover.T) cutover.T { return none }
+
+// TestAMoveThatMayNotBeginYetWaits: for as long as something speaks against it a move isn't begun, nothing is fenced and nobody is asked, and
+// what is waited for is shown; the sessions on the masters are kept, and it is begun once nothing does.
+func TestAMoveThatMayNotBeginYetWaits(t *testing.T) {
+	at := fenceOf(t, movesWriter, "feed-db").At
+	s, out := moved(t, movesWriter, sim.Options{}, "early feed-db at 1s for 40m")
+	i := slices.IndexFunc(s.Verbs(), func(v sim.Verb) bool { return v.Do == writer.Fence })
+	if i < 0 || s.Verbs()[i].At < 40*cutover.Minute || at > 39*cutover.Minute {
+		t.Errorf("fenced at %v, and at %v without a reason to wait", s.Verbs(), at.Duration())
+	}
+	if all := allOf(out); strings.Contains(all, "accept tries again") {
+		t.Errorf("somebody is asked:\n%s", all)
+	}
+	if out.Exit != 0 || !slices.Equal(out.Writers["feed-db"], []cutover.Room{"cloud"}) {
+		t.Errorf("exit %v, the writer in %v:\n%s", out.Exit, out.Writers["feed-db"], allOf(out))
+	}
+}

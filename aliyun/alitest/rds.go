@@ -31,6 +31,7 @@ type RDS struct {
 	queue   chan int // of log
 	stuck   chan struct{}
 	ended   chan struct{}
+	end     func()
 	done    sync.WaitGroup
 }
 
@@ -46,13 +47,14 @@ func NewRDS(o RDSOptions) *RDS {
 		o.Now = time.Now
 	}
 	r := &RDS{o: o, wanted: o.Value, running: o.Value, queue: make(chan int, 1000), ended: make(chan struct{})}
+	r.end = sync.OnceFunc(func() { close(r.ended) })
 	r.done.Go(r.apply)
 	return r
 }
 
 // Close ends it; what isn't applied by then never is.
 func (r *RDS) Close() {
-	close(r.ended)
+	r.end()
 	r.done.Wait()
 }
 

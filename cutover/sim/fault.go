@@ -45,6 +45,7 @@ var faultForms = []faultForm{
 	{"stop", "stop PAIR A→B", "B's applier stops: the lag grows"},
 	{"break", "break PAIR A→B", "replication into B can't be measured"},
 	{"preflight", "preflight PAIR CHECK", "a check before a move fails; one called writer.NAME can be broken by name"},
+	{"early", "early PAIR", "a move of its writer may not begin yet"},
 	{"idle", "idle PAIR A→B", "replication into B has nothing to measure, and is alive"},
 	{"cut", "cut", "the rooms can't reach each other"},
 	{"errors", "errors ROOM P", "so many of the requests served there fail"},

@@ -173,6 +173,11 @@ func (w movers) Round(ctx context.Context, name string, begin cutover.RoundBegin
 		seen.Record, seen.Index = &r, p.index
 	}
 	s.compare(p, &seen, f)
+	for _, f := range s.faults {
+		if f.on && f.kind == "early" && f.pair == name {
+			seen.NotNow = "what was sent before may still land"
+		}
+	}
 	return seen
 }
 

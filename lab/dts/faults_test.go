@@ -2,6 +2,7 @@ package dts_test
 
 import (
 	"context"
+	"database/sql"
 	"strings"
 	"sync"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"roomshift/cutover"
 	"roomshift/cutover/writer"
 	"roomshift/dbsync"
+	"roomshift/lab/server"
 )
 
 // TestTasksThatStop: while either task doesn't synchronize, or nobody knows, a move isn't begun, and the reason names the task and its status.
@@ -246,4 +248,77 @@ func TestCheckSynced(t *testing.T) {
 	run(t, 1, "SET GLOBAL read_only=0")
 	bad("writer ", "two writers")
 	run(t, 1, "SET GLOBAL read_only=1")
+}
+
+// TestGrantsOfATool: without GrantsTool the accounts that pass read_only by aren't known, and without CONNECTION_ADMIN no barrier is written
+// behind the fence: both errors name what lacks.
+func TestGrantsOfATool(t *testing.T) {
+	const user = "roomshift@'127.0.0.1'"
+	l := newLab(t, alitest.Options{})
+	m := l.mover()
+	m.ready("home")
+	run(t, 1, "REVOKE SELECT ON mysql.* FROM "+user)
+	err := l.sides["cloud"].Take(within(t, 10*time.Second))
+	run(t, 1, "GRANT SELECT ON mysql.* TO "+user)
+	if err == nil || !strings.Contains(err.Error(), "GRANT SELECT ON mysql.* TO {user}") {
+		t.Errorf("%v", err)
+	}
+	run(t, 1, "REVOKE CONNECTION_ADMIN ON *.* FROM "+user)
+	l.take()
+	_, why := dbsync.Seen(within(t, 10*time.Second), l.sides["home"], l.sides["cloud"], dbsync.SeenOptions{})
+	run(t, 1, "GRANT CONNECTION_ADMIN ON *.* TO "+user)
+	if why == nil || !strings.Contains(why.Error(), "GRANT CONNECTION_ADMIN ON *.* TO {user}") {
+		t.Errorf("%v", why)
+	}
+	for _, g := range dbsync.GrantsTool {
+		if g != "GRANT SELECT ON mysql.* TO {user}" {
+			t.Errorf("%s isn't tried", g)
+		}
+	}
+}
+
+// TestXABehindTheFence: MySQL lets a branch that was begun before the fence be prepared and committed behind it. A barrier that was written
+// while that client was there would stand before its rows.
+func TestXABehindTheFence(t *testing.T) {
+	l := newLab(t, alitest.Options{})
+	m := l.mover()
+	m.ready("home")
+	l.tasks.From("home").Delay(time.Second)
+	app, err := sql.Open("mysql", masters[0].DSN(server.App))
+	ok(t, err)
+	defer app.Close()
+	conn, err := app.Conn(t.Context())
+	ok(t, err)
+	do := func(q string) {
+		t.Helper()
+		if _, err := conn.ExecContext(t.Context(), q); err != nil {
+			t.Fatalf("%s: %v", q, err)
+		}
+	}
+	do("XA START 'x'")
+	do("INSERT INTO app.accounts (id, balance) VALUES (77, 1)")
+	t.Cleanup(func() { run(t, 0, "DELETE FROM app.accounts") })
+	m.opening = func(room string) {
+		var n int
+		if room == "cloud" {
+			ok(t, masters[1].DB().QueryRowContext(t.Context(), "SELECT COUNT(*) FROM app.accounts WHERE id = 77").Scan(&n))
+			if n != 1 {
+				t.Error("cloud is opened without the row")
+			}
+		}
+	}
+	for m.fenced.IsZero() {
+		m.step("cloud", 20*time.Second)
+	}
+	seen, err := dbsync.Seen(within(t, 10*time.Second), l.sides["home"], l.sides["cloud"], dbsync.SeenOptions{Phase: writer.Fencing})
+	if err != nil || seen[0].Clients == 0 || seen[0].Pos != "" {
+		t.Errorf("%+v, %v: a position while a client is there", seen[0], err)
+	}
+	time.Sleep(1100 * time.Millisecond) // a second later than whatever was written
+	do("XA END 'x'")
+	do("XA PREPARE 'x'")
+	do("XA COMMIT 'x'")
+	if a := m.move("cloud", 20*time.Second); a.Do != writer.Done || m.rec.Writer != "cloud" {
+		t.Errorf("%v\n%s", a, strings.Join(m.acts, "\n"))
+	}
 }

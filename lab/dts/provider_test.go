@@ -285,3 +285,22 @@ func TestProviderFaults(t *testing.T) {
 		t.Error("a request was sent without the lock")
 	}
 }
+
+// TestProviderThatLies: what the provider says is in force isn't, and the server's own word counts.
+func TestProviderThatLies(t *testing.T) {
+	p := newProvided(t, time.Millisecond, alitest.Options{})
+	p.rds.Close()
+	m := p.mover()
+	m.ready("home")
+	liar := alitest.NewRDS(alitest.RDSOptions{Instance: instance, Engine: "MySQL", EngineVersion: "9.7", Parameter: "read_only", Value: "0", Apply: func(string) error { return nil }})
+	defer liar.Close()
+	at, err := alitest.New(alitest.Options{}, liar.Actions())
+	ok(t, err)
+	defer at.Close()
+	p.at = at
+	p.process(time.Millisecond)
+	p.take()
+	if err := p.sides["home"].Fence(within(t, 2*time.Second)); err == nil || !strings.Contains(err.Error(), "not in force") || readOnly(t, 0) {
+		t.Errorf("%v", err)
+	}
+}
