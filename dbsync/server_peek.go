@@ -31,7 +31,7 @@ func (r *Ring) Peek(ctx context.Context, first cutover.Room, o SeenOptions) (see
 		both[i], at[s] = s, &about[i]
 		at[s].Err = s.introduce(ctx, at[s])
 	}
-	seen, _ = seenBy(ctx, both[0], both[1], o, func(s *Server, ctx context.Context, a Against) (State, error) {
+	seen, _ = lookBoth(ctx, both[0], both[1], func(s *Server, ctx context.Context, a Against) (State, error) {
 		m := at[s]
 		if m.Err != nil {
 			return State{}, m.Err
@@ -41,7 +41,7 @@ func (r *Ring) Peek(ctx context.Context, first cutover.Room, o SeenOptions) (see
 			m.Pending, m.Clients, m.Threads, m.Events = told(st.Pending), told(st.Clients), st.Threads, st.Events
 		}
 		return st, err
-	}, (*Server).askAside)
+	}, (*Server).askAside).Seen(ctx, both[0], o)
 	for i, s := range both {
 		if s.tool != nil { // positions of a pair that a tool keeps are barriers: a look writes none
 			seen[i].Pos, seen[i].Beyond, seen[i].Receives, seen[i].Covers = "", writer.BeyondUnknown, writer.NotKnown, writer.NotKnown

@@ -25,41 +25,71 @@ type SeenOptions struct {
 // server that takes writes has executed is read after what the other one has, for that came from it; and the position of one that is
 // fenced is read twice (R13).
 func Seen(ctx context.Context, w, x *Server, o SeenOptions) (seen [2]writer.Server, why error) {
+	return LookBoth(ctx, w, x).Seen(ctx, w, o)
+}
+
+// Looked is both servers as they said they were, before anybody knew what to hold that against: the first half of Seen.
+type Looked struct {
+	servers [2]*Server
+	looks   [2]State
+	errs    [2]error
+	ask     asking
+}
+
+// LookBoth is the first of Seen's round trips. A pair that a tool keeps has none: what is asked there takes the tool's word first.
+func LookBoth(ctx context.Context, a, b *Server) Looked {
+	if a.tool != nil {
+		return Looked{servers: [2]*Server{a, b}}
+	}
+	return lookBoth(ctx, a, b, (*Server).Look, (*Server).askLook)
+}
+
+// lookBoth is LookBoth by some way to look, and then to ask once more.
+func lookBoth(ctx context.Context, a, b *Server, look func(*Server, context.Context, Against) (State, error), ask asking) Looked {
+	l := Looked{servers: [2]*Server{a, b}, ask: ask}
+	both(func(i int) { l.looks[i], l.errs[i] = look(l.servers[i], ctx, Against{}) })
+	return l
+}
+
+// Seen is the second: w is the record's writer.
+func (l Looked) Seen(ctx context.Context, w *Server, o SeenOptions) (seen [2]writer.Server, why error) {
+	if l.servers[0] != w {
+		l.servers[0], l.servers[1] = l.servers[1], l.servers[0]
+		l.looks[0], l.looks[1] = l.looks[1], l.looks[0]
+		l.errs[0], l.errs[1] = l.errs[1], l.errs[0]
+	}
+	x := l.servers[1]
 	if w.tool != nil {
 		seen, why = seenSynced(ctx, w, x, o)
 	} else {
-		seen, why = seenBy(ctx, w, x, o, (*Server).Look, (*Server).askLook)
+		seen, why = l.seenNative(ctx, o)
 	}
 	return seen, errors.Join(why, w.seenProvider(ctx, &seen[0], o), x.seenProvider(ctx, &seen[1], o))
 }
 
-// seenBy is Seen by some way to look, and then to ask once more.
-func seenBy(ctx context.Context, w, x *Server, o SeenOptions, look func(*Server, context.Context, Against) (State, error), ask asking) (seen [2]writer.Server, why error) {
-	servers := [2]*Server{w, x}
-	var looks [2]State
-	var errs [2]error
-	both(func(i int) { looks[i], errs[i] = look(servers[i], ctx, Against{}) })
-	for i, s := range servers {
-		seen[i] = s.seen(looks[i], errs[i], o)
+// seenNative is Seen's of a pair that replicates by itself; the record's writer is first.
+func (l Looked) seenNative(ctx context.Context, o SeenOptions) (seen [2]writer.Server, why error) {
+	for i, s := range l.servers {
+		seen[i] = s.seen(l.looks[i], l.errs[i], o)
 	}
 	var seconds [2]second
 	both(func(i int) {
-		if errs[i] == nil {
-			seconds[i] = servers[i].again(ctx, seen[1-i].Pos, o, ask)
+		if l.errs[i] == nil {
+			seconds[i] = l.servers[i].again(ctx, seen[1-i].Pos, o, l.ask)
 		}
 	})
-	for i := range servers {
-		if errs[i] == nil {
-			seen[i].Receives = receives(looks[i], seen[1-i].ID)
-			errs[i] = seconds[i].into(&seen[i], servers[i])
+	for i := range l.servers {
+		if l.errs[i] == nil {
+			seen[i].Receives = receives(l.looks[i], seen[1-i].ID)
+			l.errs[i] = seconds[i].into(&seen[i], l.servers[i])
 		}
 	}
-	if errs[0] != nil || errs[1] != nil {
-		return seen, errors.Join(errs[0], errs[1])
+	if l.errs[0] != nil || l.errs[1] != nil {
+		return seen, errors.Join(l.errs[0], l.errs[1])
 	}
 	unknown := cmp.Or(seconds[0].lost, seconds[0].err)
-	seen[0].Beyond = w.beyond(ctx, seen[0].Pos, seconds[0].own, unknown)
-	seen[1].Beyond = x.beyond(ctx, seen[1].Pos, seconds[0].others, unknown)
+	seen[0].Beyond = l.servers[0].beyond(ctx, seen[0].Pos, seconds[0].own, unknown)
+	seen[1].Beyond = l.servers[1].beyond(ctx, seen[1].Pos, seconds[0].others, unknown)
 	return seen, nil
 }
 

@@ -102,10 +102,13 @@ func (c *cell) put() {
 	}
 }
 
+// patience is how long a moment is looked for. Where the applier falls ever further behind there is none.
+const patience = 2 * time.Second
+
 // lowLag waits for a moment at which the other master has next to nothing to apply: it is told when it has what the writer had just now,
 // and that may take no longer than the line and a little.
 func lowLag(ctx context.Context, w, x *dbsync.Server, delay time.Duration) error {
-	for range 40 {
+	for end := time.Now().Add(delay + patience); time.Now().Before(end); {
 		st, err := w.Look(ctx, dbsync.Against{})
 		if err != nil {
 			return err
