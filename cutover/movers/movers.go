@@ -137,8 +137,12 @@ func (r *round) once(ctx context.Context, begin cutover.RoundBegin) {
 		}
 		r.failed(err)
 	}
-	r.read(ctx)
-	r.look(ctx)
+	if begin.From == cutover.FromRead {
+		r.look(ctx, r.readBeside(ctx))
+	} else {
+		r.read(ctx)
+		r.look(ctx, dbsync.LookBoth(ctx, r.Servers[0], r.Servers[1]))
+	}
 	if rec := r.out.Record; rec != nil && rec.Phase == writer.Stable {
 		r.out.Unfit = r.unfit(ctx)
 	}
@@ -237,8 +241,26 @@ func (r *round) read(ctx context.Context) {
 	r.out.Seen.Proven = r.out.Seen.Lock && r.proven == r.session
 }
 
+// readBeside is ③ beside the first half of ④ and ⑤, in a round that takes no locks. The sessions on the masters that the lock was taken with are
+// ours before and behind it, or the round counts for nothing; whoever else took them meanwhile took the lock before, and the record is
+// read with that. A reading that took its time leaves what the masters said too old: they are looked at anew.
+func (r *round) readBeside(ctx context.Context) dbsync.Looked {
+	began := time.Now()
+	looks := make(chan dbsync.Looked, 1)
+	go func() { looks <- dbsync.LookBoth(ctx, r.Servers[0], r.Servers[1]) }()
+	r.read(ctx)
+	slow := time.Since(began) > fresh
+	if looked := <-looks; !slow {
+		return looked
+	}
+	return dbsync.LookBoth(ctx, r.Servers[0], r.Servers[1])
+}
+
+// fresh is how old what a master said may be when the record was read.
+const fresh = 50 * time.Millisecond
+
 // look is ④ and ⑤.
-func (r *round) look(ctx context.Context) {
+func (r *round) look(ctx context.Context, looked dbsync.Looked) {
 	rec := r.out.Record
 	if rec == nil {
 		if own, ok := r.f.Record(); ok {
@@ -247,12 +269,12 @@ func (r *round) look(ctx context.Context) {
 			rec = &writer.Record{}
 		}
 	}
-	w, x := r.Servers[0], r.Servers[1]
-	if x.Room() == rec.Writer {
-		w, x = x, w
+	w := r.Servers[0]
+	if r.Servers[1].Room() == rec.Writer {
+		w = r.Servers[1]
 	}
 	var why error
-	r.out.Seen.Servers, why = dbsync.Seen(ctx, w, x, dbsync.SeenOptions{Pos: writer.PosFor(*rec, r.f), Allowed: r.Allowed, Fresh: r.fresh, Phase: rec.Phase})
+	r.out.Seen.Servers, why = looked.Seen(ctx, w, dbsync.SeenOptions{Pos: writer.PosFor(*rec, r.f), Allowed: r.Allowed, Fresh: r.fresh, Phase: rec.Phase})
 	r.out.NotNow = w.NotNow()
 	if why != nil {
 		r.failed(why)

@@ -15,6 +15,7 @@ import (
 
 	"roomshift/consul"
 	"roomshift/cutover"
+	"roomshift/cutover/movers"
 	"roomshift/cutover/writer"
 	"roomshift/dbsync"
 )
@@ -321,4 +322,38 @@ func aBlockedFence(t *testing.T) {
 	ok(t, err)
 	ok(t, x.move(ctx, "home"))
 	stands(t, k, "home")
+}
+
+// slowKeeper is a record that is read slowly, while something happens.
+type slowKeeper struct {
+	movers.Keeper
+	slow     time.Duration
+	meantime func()
+}
+
+func (k *slowKeeper) Look(ctx context.Context) ([]byte, uint64, bool, error) {
+	if k.meantime != nil {
+		time.Sleep(k.slow)
+		k.meantime()
+		k.meantime = nil
+	}
+	return k.Keeper.Look(ctx)
+}
+
+// TestNothingSeenIsOlderThanTheRecord: masters are looked at beside the reading of the record, and anew where that took its time.
+func TestNothingSeenIsOlderThanTheRecord(t *testing.T) { onBoth(t, nothingSeenIsOlder) }
+
+func nothingSeenIsOlder(t *testing.T) {
+	pair := newPair()
+	k := &slowKeeper{Keeper: keeper(t, pair, false)}
+	x := newTool(t, pairWith(t, pair, k))
+	x.round(within(t, 20*time.Second), "")
+	k.slow, k.meantime = 300*time.Millisecond, func() { ok(t, lab.Master("home").Fence(t.Context())) }
+	x.begin = cutover.RoundBegin{From: cutover.FromRead}
+	x.round(within(t, 20*time.Second), "")
+	for _, s := range x.last.Seen.Servers {
+		if s.Mode() != writer.ReadOnly {
+			t.Errorf("the record was read when both were fenced, and %s is seen as %s", s.Room, s.Mode())
+		}
+	}
 }
