@@ -1,6 +1,7 @@
 package dbsync
 
 import (
+	"sync"
 	"testing"
 	"time"
 
@@ -43,6 +44,25 @@ func testSeen(t *testing.T) {
 	w, y = see(SeenOptions{Pos: pos})
 	if !w.Quiet() || w.Beyond != writer.BeyondNone || y.Covers != writer.Yes || !y.Locked {
 		t.Errorf("fenced, killed and there: %+v\n%+v", w, y)
+	}
+	if !onMySQL() { // where admin passes the fence
+		stop := make(chan struct{})
+		var writes sync.WaitGroup
+		writes.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+					run(t, "home", "INSERT INTO app.other (v) VALUES (3)")
+				}
+			}
+		})
+		moves := func() bool { w, _ := see(SeenOptions{}); return !w.Still && !w.Quiet() }
+		until(t, "a position that moves behind the fence is seen to", moves)
+		close(stop)
+		writes.Wait()
+		ok(t, lab.Await(t.Context()))
 	}
 	ok(t, x["home"].Open(t.Context()))
 	run(t, "cloud", "STOP SLAVE SQL_THREAD")

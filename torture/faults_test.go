@@ -320,13 +320,13 @@ func lockFault(r *rand.Rand, m *move) fault {
 // xaFault: a branch is opened before the fence, and goes as far as it can behind it.
 func xaFault(r *rand.Rand, m *move) fault {
 	p, prepare, commit := place{"fence", 1}, r.IntN(3) > 0, r.IntN(2) == 0
-	wait := between(r, 0, 60*time.Millisecond)
+	wait, late := between(r, 0, 60*time.Millisecond), between(r, 0, time.Second)
 	text := fmt.Sprintf("an XA branch of %s is ended %v behind the fence", m.from, wait)
 	if prepare {
 		text += ", prepared"
 	}
 	if commit {
-		text += ", committed as soon as that works"
+		text += fmt.Sprintf(", committed %v later if that works", late)
 	}
 	return fault{text, func(m *move) {
 		name := fmt.Sprintf("xa-%d-%d", m.n, time.Now().UnixNano())
@@ -347,7 +347,7 @@ func xaFault(r *rand.Rand, m *move) fault {
 					err = execAll(conn, "XA PREPARE "+xid)
 				}
 				m.say("the XA branch: %v", err)
-				if err == nil && prepare && commit && m.commitXA(conn, room, name) {
+				if err == nil && prepare && commit && m.commitXA(late, conn, room, name) {
 					_ = conn.Close()
 					return
 				}
@@ -364,8 +364,9 @@ func xaFault(r *rand.Rand, m *move) fault {
 	}}
 }
 
-// commitXA commits a prepared branch, on its own connection or another one, for a while.
-func (m *move) commitXA(conn *sql.Conn, room, name string) bool {
+// commitXA commits a prepared branch after a while, on its own connection or another one, for a while.
+func (m *move) commitXA(after time.Duration, conn *sql.Conn, room, name string) bool {
+	time.Sleep(after)
 	for range 20 {
 		if execAll(conn, "XA COMMIT '"+name+"'") == nil {
 			m.c.ack(name, room, 0, nil)

@@ -348,12 +348,14 @@ func nothingSeenIsOlder(t *testing.T) {
 	k := &slowKeeper{Keeper: keeper(t, pair, false)}
 	x := newTool(t, pairWith(t, pair, k))
 	x.round(within(t, 20*time.Second), "")
-	k.slow, k.meantime = 300*time.Millisecond, func() { ok(t, lab.Master("home").Fence(t.Context())) }
+	k.slow, k.meantime = 300*time.Millisecond, func() {
+		ok(t, errors.Join(lab.Master("home").Fence(t.Context()), lab.Master("cloud").Open(t.Context())))
+	}
 	x.begin = cutover.RoundBegin{From: cutover.FromRead}
 	x.round(within(t, 20*time.Second), "")
 	for _, s := range x.last.Seen.Servers {
-		if s.Mode() != writer.ReadOnly {
-			t.Errorf("the record was read when both were fenced, and %s is seen as %s", s.Room, s.Mode())
+		if want := map[string]writer.Mode{"home": writer.ReadOnly, "cloud": writer.ReadWrite}[s.Room]; s.Mode() != want {
+			t.Errorf("%s is seen as %s; when the record was read it was %s", s.Room, s.Mode(), want)
 		}
 	}
 }
