@@ -46,24 +46,9 @@ func testSeen(t *testing.T) {
 		t.Errorf("fenced, killed and there: %+v\n%+v", w, y)
 	}
 	if !onMySQL() { // where admin passes the fence
-		stop := make(chan struct{})
-		var writes sync.WaitGroup
-		writes.Go(func() {
-			for {
-				select {
-				case <-stop:
-					return
-				default:
-					run(t, "home", "INSERT INTO app.other (v) VALUES (3)")
-				}
-			}
-		})
-		moves := func() bool { w, _ := see(SeenOptions{}); return !w.Still && !w.Quiet() }
-		until(t, "a position that moves behind the fence is seen to", moves)
-		close(stop)
-		writes.Wait()
-		ok(t, lab.Await(t.Context()))
+		writesBehindTheFence(t, func() bool { w, _ := see(SeenOptions{}); return !w.Still && !w.Quiet() })
 	}
+	ok(t, lab.Await(t.Context()))
 	ok(t, x["home"].Open(t.Context()))
 	run(t, "cloud", "STOP SLAVE SQL_THREAD")
 	run(t, "home", "INSERT INTO app.other (v) VALUES (1)")
@@ -87,6 +72,26 @@ func testSeen(t *testing.T) {
 	if w, y = see(SeenOptions{Pos: pos}); !w.Away || w.Mode() != writer.ModeAway || y.Away || y.Covers != writer.Yes {
 		t.Errorf("one is away: %+v\n%+v", w, y)
 	}
+}
+
+// writesBehindTheFence writes in home without pause until that is seen.
+func writesBehindTheFence(t *testing.T, seen func() bool) {
+	t.Helper()
+	stop := make(chan struct{})
+	var writes sync.WaitGroup
+	defer writes.Wait()
+	defer close(stop)
+	writes.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				run(t, "home", "INSERT INTO app.other (v) VALUES (3)")
+			}
+		}
+	})
+	until(t, "a position that moves behind the fence is seen to", seen)
 }
 
 // TestMariaDBSets: positions of MariaDB, of servers that were made from a backup, too.
