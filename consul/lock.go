@@ -47,16 +47,24 @@ type Lock struct {
 
 var _ cutover.Lock = (*Lock)(nil)
 
+const (
+	lockTTL   = 30 * time.Second
+	lockDelay = 15 * time.Second
+)
+
+// DeadWithin is when a run's lock is free at the latest whose holder is dead, for those who can't know that.
+const DeadWithin = 2*lockTTL + lockDelay
+
 // Lock is the lock under this prefix ("roomshift").
 func (c *Client) Lock(prefix string, o LockOptions) *Lock {
 	if o.TTL <= 0 {
-		o.TTL = 30 * time.Second
+		o.TTL = lockTTL
 	}
 	if o.RenewEvery <= 0 {
 		o.RenewEvery = 5 * time.Second
 	}
 	if o.LockDelay <= 0 {
-		o.LockDelay = 15 * time.Second
+		o.LockDelay = lockDelay
 	}
 	if o.Notify == nil {
 		o.Notify = func(cutover.LeaseChange) {}

@@ -36,6 +36,7 @@ type Situation struct {
 
 	To, From        Color // conditions: Green, Amber, Red, Dark, Unjudged
 	OutOfZero       bool  // To carries nothing yet
+	NoShare         bool  // the run moves no share: where nothing judges either room, pairs and lines do
 	Few             bool  // at most FewMoved has moved
 	ProbeAnswers    bool  // From's
 	ProbeAwaited    bool  // From's probe was asked, and hasn't said anything since this process began
@@ -176,6 +177,9 @@ func decideRooms(s *Situation) Decision {
 		c = backTable[column(s.From)]
 	}
 	d := Decision{Act: c.act(s), Row: RowRooms}
+	if s.NoShare && d.Act == Hold && column(s.To) == colNone && column(s.From) == colNone {
+		d.Act = Advance
+	}
 	d.WritersFirst = d.Act == Back && (c == cellWatch || s.WriterSick)
 	if s.Evacuate {
 		d = evacuated(d)

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"math"
 	"slices"
+
+	"roomshift/runbooks"
 )
 
 // Board holds the newest samples, and the counters that limits need. It has no clock: every method takes now, which never falls.
@@ -17,6 +19,7 @@ type Board struct {
 	seenOf  map[Seat]int
 	probes  []probeGauge
 	rooms   []Room
+	noShare bool // the plan moves writers, and no share
 	pairs   []pairBoard
 	links   []linkBoard
 	rates   map[Seat]float64
@@ -87,6 +90,10 @@ func NewBoard(p *Plan) *Board {
 	}
 	b.place(p.From)
 	b.place(p.To)
+	has := func(k runbooks.StepKind) bool {
+		return slices.ContainsFunc(p.Steps, func(st StepPlan) bool { return st.Kind == k })
+	}
+	b.noShare = has(runbooks.StepWriter) && !has(runbooks.StepShift)
 	b.addGates()
 	b.addGauges()
 	b.tallies, b.empty = make([]tally, len(b.rooms)), make([]bool, len(b.rooms))

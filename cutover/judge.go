@@ -331,7 +331,7 @@ func (b *Board) decide(v *Vantage, j *Judgement) {
 // situation is what the table of rooms needs.
 func (b *Board) situation(v *Vantage) Situation {
 	s := Situation{Phase: v.Phase, Evacuate: v.Evacuate, Few: v.Moved <= FewMoved, Watch: len(v.MovedWriter) > 0 && anyOf(v.MovedWriter),
-		OutOfZero: v.Set[v.To] == 0, MostlyTo: v.Set[v.To] >= Whole/2}
+		OutOfZero: v.Set[v.To] == 0, NoShare: b.noShare, MostlyTo: v.Set[v.To] >= Whole/2}
 	s.To = condition(b.tallyOf(b.to), true).color()
 	s.From = condition(b.tallyOf(b.from), false).color()
 	s.Fails, s.WriterSick = b.fails(), b.writerSick(v)

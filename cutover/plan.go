@@ -256,6 +256,9 @@ type WriterPlan struct {
 	Reopen bool `json:"reopen,omitempty"`
 }
 
+// Budget divides the time that a pair may be without a writer.
+func (w *WriterPlan) Budget() writer.Budget { return budgetFor(w.NoWriter) }
+
 // String is "writer of feed-db in cloud".
 func (w *WriterPlan) String() string {
 	return "writer of " + strings.Join(w.Pairs, ", ") + " in " + w.To

@@ -84,7 +84,7 @@ func TestPlanSaysVerifyWithin(t *testing.T) {
 			t.Fatal(problems)
 		}
 		var b strings.Builder
-		planScreen(&b, p, nil, nil, "")
+		planScreen(&b, p, nil, nil, "", nil)
 		if got := b.String(); !strings.Contains(got, want) || strings.Count(got, "verifyWithin")+strings.Count(got, "VERIFIED") != 1 {
 			t.Errorf("%q isn't in\n%s", want, got)
 		}

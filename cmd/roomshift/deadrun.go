@@ -42,31 +42,37 @@ func deadRun(c *cli.Context, io stdio) (*runState, *realRooms, error) {
 	if err != nil || r.alive {
 		return r, nil, err
 	}
+	rooms, err := roomsOf(c, io, r)
+	return r, rooms, err
+}
+
+// roomsOf builds the rooms of a dead run by its plan and rooms.yaml.
+func roomsOf(c *cli.Context, io stdio, r *runState) (*realRooms, error) {
 	src, err := sourcesOf(c, r)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	text, err := os.ReadFile(src.Rooms)
 	if err != nil {
-		return nil, nil, usage("run %s: how its rooms are reached stands in rooms.yaml: %w; name the file with --rooms FILE", r.name, err)
+		return nil, usage("run %s: how its rooms are reached stands in rooms.yaml: %w; name the file with --rooms FILE", r.name, err)
 	}
 	l := &runbooks.Loaded{RoomsFile: src.Rooms, RoomsSrc: text, BookFile: src.Book}
 	l.Rooms, l.Problems = runbooks.LoadRooms(src.Rooms, text)
 	if len(l.Problems) > 0 {
 		showProblems(io, l, l.Problems, c.Bool("json"))
-		return nil, nil, problemsError(len(l.Problems))
+		return nil, problemsError(len(l.Problems))
 	}
 	plan := r.progress.Plan
 	l.Book = &runbooks.Runbook{Name: plan.Runbook, From: plan.From, To: plan.To, Gates: l.Rooms.Gates}
 	rooms, err := wire(l, newClock(), plan)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if err := reachesAll(rooms, plan, src.Rooms); err != nil {
 		rooms.Close()
-		return nil, nil, err
+		return nil, err
 	}
-	return r, rooms, nil
+	return rooms, nil
 }
 
 // sourcesOf is where a run's files are: noted beside its journal, unless the journal came from elsewhere.

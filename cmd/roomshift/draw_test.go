@@ -57,13 +57,13 @@ func TestPagesFitNarrowTerminals(t *testing.T) {
 	plan, planes, _ := watched(t, "spring-festival-out", nil, time.Minute)
 	lags := map[string][]lagSeen{"feed-db": {{To: "cloud"}, {To: "home"}}}
 	for _, width := range []int{110, 80} {
-		for i, l := range lined(func(w io.Writer) { planScreen(w, plan, planes, lags, "") }, width, false) {
+		for i, l := range lined(func(w io.Writer) { planScreen(w, plan, planes, lags, "", nil) }, width, false) {
 			if n := utf8.RuneCountInString(l); n > width {
 				t.Errorf("plan at %d: line %d is %d wide: %s", width, i+1, n, l)
 			}
 		}
 	}
-	if text := strings.Join(lined(func(w io.Writer) { planScreen(w, plan, planes, lags, "") }, 110, false), "\n"); !strings.Contains(text,
+	if text := strings.Join(lined(func(w io.Writer) { planScreen(w, plan, planes, lags, "", nil) }, 110, false), "\n"); !strings.Contains(text,
 		"feed-db           writer home   → cloud not known in 3s   → home not known in 3s   native") {
 		t.Errorf("the lags aren't there:\n%s", text)
 	}

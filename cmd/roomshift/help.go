@@ -40,6 +40,12 @@ var descriptions = map[string]string{
 	"close":    "At a rest the run is done; else it is left as it stands, and the exit code says so. Its routes and pairs are free for other runs then.\n" + whichRun,
 	"writer status": "Only looks: it takes no lock, writes nothing and ends nobody's session. PAIR left out: every pair of rooms.yaml. Exits with 0 when there is " +
 		"one writer and all agree, 4 without a writer or with a move in between, 8 when the record and the servers differ, 5 when something doesn't answer.",
+	"writer move": "A run of a runbook with this one step: plan, confirmation, the rooms' own gates, journal, takeover and back are those of run. A move that is " +
+		"given up ends the run where it began, and nobody is asked. Exits with 0 when the writers are there, 1 when nothing was begun, 3 when it was given up " +
+		"and the old writer is open again, 4 when it is held (or, of several pairs, some have moved), 5 when something has no answer: takeover or back RUN goes " +
+		"on from there. What a move by hand left behind whose process is gone is brought to an end first.",
+	"writer reopen": "A master that restarts comes up closed, and stays so until a run of its pair opens it, or this: only where the record is STABLE, both masters are " +
+		"read-only, and the writer has all that the other one has. Anything else is refused by name.",
 	"report": "Left out: the run that was begun last. FOLDER is where a journal is, as a dry run says.",
 }
 

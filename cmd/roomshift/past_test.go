@@ -89,7 +89,7 @@ func TestNearestMissOnDisk(t *testing.T) {
 		t.Fatal(errs.String())
 	}
 	var b bytes.Buffer
-	planScreen(&b, plan, nil, nil, nearestMiss(plan))
+	planScreen(&b, plan, nil, nil, nearestMiss(plan), nil)
 	if want := "\n            nearest to a limit in the last run: cache@cloud 88.18 % of 90 % (0127-01, \"three percent\" rung 1,"; !strings.Contains(b.String(), want) {
 		t.Errorf("the plan lacks %q:\n%s", want, b.String())
 	}

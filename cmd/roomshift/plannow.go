@@ -14,6 +14,9 @@ import (
 func planNow(w io.Writer, p *cutover.Plan, planes []cutover.Plane, lags map[string][]lagSeen) {
 	fmt.Fprintln(w)
 	rows := [][]string{{"NOW", "in " + p.To, "where it is read", "how it is written"}}
+	if len(p.Routes) == 0 {
+		rows = [][]string{{"NOW", "", "", ""}}
+	}
 	shares := cutover.SeatShares(p.Held)
 	for i := range p.Routes {
 		rows = append(rows, routeNow(p, &p.Routes[i], shares, planes)...)

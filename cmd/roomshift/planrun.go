@@ -19,7 +19,7 @@ func plan(c *cli.Context, io stdio) error {
 	if err != nil {
 		return err
 	}
-	r, p, _, err := planReal(c.Context, io, book, c.String("rooms"), c.String("until"), "", c.Bool("json"))
+	r, p, s, err := planReal(c.Context, io, book, c.String("rooms"), c.String("until"), "", c.Bool("json"))
 	if err != nil {
 		return err
 	}
@@ -35,7 +35,7 @@ func plan(c *cli.Context, io stdio) error {
 	case c.Bool("writes"):
 		planAllWrites(io.out, p)
 	default:
-		planScreen(sheetOf(io.out), p, r.world.Planes, r.lags(c.Context), nearestMiss(p))
+		planScreen(sheetOf(io.out), p, r.world.Planes, r.lags(c.Context), nearestMiss(p), s.Pairs)
 	}
 	return nil
 }

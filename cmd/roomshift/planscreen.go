@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,8 +15,8 @@ import (
 const planIndent = 12
 
 // planScreen is the one screen that a person reads before a run. planes say how objects are written, lags how far each direction of
-// a pair is behind, past what came nearest to a limit in earlier runs; each may be empty.
-func planScreen(w io.Writer, p *cutover.Plan, planes []cutover.Plane, lags map[string][]lagSeen, past string) {
+// a pair is behind, past what came nearest to a limit in earlier runs, seen how the pairs stood; each may be empty.
+func planScreen(w io.Writer, p *cutover.Plan, planes []cutover.Plane, lags map[string][]lagSeen, past string, seen map[string]cutover.Peeked) {
 	fmt.Fprintf(w, "%s   %s · %s → %s\n", p.Runbook, strings.ToUpper(p.Environment), p.From, p.To)
 	line := "plan " + p.Hash()[:8]
 	if p.Continues != "" {
@@ -28,6 +29,7 @@ func planScreen(w io.Writer, p *cutover.Plan, planes []cutover.Plane, lags map[s
 	planNow(w, p, planes, lags)
 	planSteps(w, p)
 	planWrites(w, p)
+	planMoves(w, p, seen)
 	planGates(w, p)
 	if past != "" {
 		wrapped(w, planIndent, "", past)
@@ -52,11 +54,20 @@ func planWrites(w io.Writer, p *cutover.Plan) {
 		parts = append(parts, fmt.Sprintf("%d in %s", count[n], n))
 	}
 	fmt.Fprintln(w)
+	if total == 0 && len(parts) == 0 && movesWriters(p) {
+		wrapped(w, planIndent, "WILL WRITE", "the writers' records; nothing else")
+		return
+	}
 	if total == 0 {
 		wrapped(w, planIndent, "WILL WRITE", "nothing: all that it asks for is there")
 		return
 	}
 	wrapped(w, planIndent, "WILL WRITE", fmt.Sprintf("%s; nothing else (`plan --writes` lists all %d)", strings.Join(parts, " · "), total))
+}
+
+// movesWriters tells whether a step of the plan moves a writer.
+func movesWriters(p *cutover.Plan) bool {
+	return slices.ContainsFunc(p.Steps, func(st cutover.StepPlan) bool { return st.Writer != nil })
 }
 
 func planGates(w io.Writer, p *cutover.Plan) {

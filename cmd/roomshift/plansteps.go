@@ -68,6 +68,12 @@ type planColumn struct {
 
 // planColumns are the figures that say something in this plan.
 func planColumns(p *cutover.Plan) []planColumn {
+	takes := []planColumn{
+		{"takes", "ready", func(r *cutover.RungPlan, _ cutover.RungEstimate) string { return short(r.Takes() - r.Bake) }, true},
+		{"takes", "bake", func(r *cutover.RungPlan, _ cutover.RungEstimate) string { return backIn(r.Bake, 0) }, true}}
+	if movesWriters(p) && !slices.ContainsFunc(p.Steps, func(st cutover.StepPlan) bool { return st.Writer == nil && len(st.Rungs) > 0 }) {
+		return takes // no share moves
+	}
 	cols := []planColumn{
 		{"", "in " + p.To, func(_ *cutover.RungPlan, e cutover.RungEstimate) string { return share(e.Share[p.To]) }, false},
 		{"", "crossing", func(_ *cutover.RungPlan, e cutover.RungEstimate) string { return share(e.Crossing) }, false},
@@ -85,11 +91,10 @@ func planColumns(p *cutover.Plan) []planColumn {
 		load(l.Name, "now", func(e cutover.RungEstimate) float64 { return e.LineNow[l.Name] })
 		load(l.Name, "peak", func(e cutover.RungEstimate) float64 { return e.LinePeak[l.Name] })
 	}
-	return append(cols,
+	return append(append(cols,
 		planColumn{"back in", "fast", func(_ *cutover.RungPlan, e cutover.RungEstimate) string { return backIn(e.BackFast, e.BackFast) }, false},
-		planColumn{"back in", "all", func(_ *cutover.RungPlan, e cutover.RungEstimate) string { return backIn(e.BackAll, e.BackAll) }, false},
-		planColumn{"takes", "ready", func(r *cutover.RungPlan, _ cutover.RungEstimate) string { return short(r.Takes() - r.Bake) }, true},
-		planColumn{"takes", "bake", func(r *cutover.RungPlan, _ cutover.RungEstimate) string { return backIn(r.Bake, 0) }, true})
+		planColumn{"back in", "all", func(_ *cutover.RungPlan, e cutover.RungEstimate) string { return backIn(e.BackAll, e.BackAll) }, false}),
+		takes...)
 }
 
 // over marks a load past the headroom that the rules leave: LOOK AT says more.

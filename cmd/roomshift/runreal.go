@@ -22,21 +22,24 @@ const journalReserve = 4 << 20
 
 // sources says where a run's files are, for whoever takes it over on this machine.
 type sources struct {
-	Book  string `json:"book"`
-	Rooms string `json:"rooms"`
+	Book   string `json:"book"`
+	Rooms  string `json:"rooms"`
+	Reason string `json:"reason,omitempty"`
 }
 
 // session is one process's part in a run.
 type session struct {
-	io    stdio
-	rooms *realRooms
-	dir   string
-	start cutover.Start
-	file  *journal.File
-	json  bool
-	dry   bool
-	was   *cutover.Plan // what the journal says that the run does, for a run that is taken up again
-	dark  map[string]cutover.Darkness
+	io      stdio
+	rooms   *realRooms
+	dir     string
+	start   cutover.Start
+	file    *journal.File
+	json    bool
+	dry     bool
+	reason  string // why a person began it
+	outages outages
+	was     *cutover.Plan // what the journal says that the run does, for a run that is taken up again
+	dark    map[string]cutover.Darkness
 }
 
 // runRunbook plans, asks, and runs.
@@ -64,7 +67,7 @@ func runRunbook(c *cli.Context, io stdio) error {
 		}
 	}
 	if !c.Bool("json") {
-		planScreen(sheetOf(io.err), p, r.world.Planes, r.lags(c.Context), nearestMiss(p))
+		planScreen(sheetOf(io.err), p, r.world.Planes, r.lags(c.Context), nearestMiss(p), s.Pairs)
 	}
 	if err := errors.Join(refuseNotes(p), r.ready(c.Context)); err != nil {
 		return err
@@ -129,7 +132,7 @@ func (s *session) create(p *cutover.Plan, l *runbooks.Loaded) error {
 	if s.file, err = journal.Create(s.dir, journalReserve); err != nil {
 		return err
 	}
-	b, err := json.Marshal(sources{absolute(l.BookFile), absolute(l.RoomsFile)})
+	b, err := json.Marshal(sources{absolute(l.BookFile), absolute(l.RoomsFile), s.reason})
 	if err != nil {
 		return err
 	}
@@ -163,6 +166,7 @@ func (s *session) run(ctx context.Context) error {
 	show := newShow(s.io, s.start.Run, s.json)
 	show.lines.plan = s.was
 	show.lines.moves.goOn(s.dark)
+	s.outages = show.outages
 	w.Show = show
 	note := func(text string) { show.Event(cutover.Shown{Note: text}) }
 	s.rooms.onNote(note)
@@ -196,6 +200,9 @@ func (s *session) ended(res *cutover.Result, show *show, dry *cutover.Dry) error
 	}
 	if s.json {
 		out := map[string]any{"run": s.start.Run, "exit": res.Exit, "means": exitMeans[res.Exit], "causes": res.Progress.Causes, "timing": res.Timing, "journal": s.file.Path()}
+		if at := s.outages.moved(res.Progress); len(at) > 0 {
+			out["writers"] = at
+		}
 		if dry != nil {
 			out["dry"] = map[string]any{"holds": show.holds, "held": show.held, "backs": show.backs, "unjudged": dry.Unjudged()}
 		}
@@ -290,7 +297,7 @@ func continueRun(c *cli.Context, io stdio) error {
 	if err != nil {
 		return err
 	}
-	planScreen(sheetOf(io.err), p, rooms.world.Planes, rooms.lags(c.Context), nearestMiss(p))
+	planScreen(sheetOf(io.err), p, rooms.world.Planes, rooms.lags(c.Context), nearestMiss(p), snap.Pairs)
 	if err := errors.Join(refuseNotes(p), rooms.ready(c.Context)); err != nil {
 		return err
 	}

@@ -129,7 +129,7 @@ func TestPlanScreens(t *testing.T) {
 		t.Run(book, func(t *testing.T) {
 			plan, planes, _ := watched(t, book, nil, time.Minute)
 			var b bytes.Buffer
-			planScreen(&b, plan, planes, nil, "")
+			planScreen(&b, plan, planes, nil, "", nil)
 			narrow(t, b.Bytes())
 			golden(t, "plan-"+book+".txt", b.Bytes())
 		})

@@ -175,3 +175,78 @@ func TestWriterStatusReal(t *testing.T) {
 		t.Errorf("%+v", st)
 	}
 }
+
+// hand runs a verb of `writer` that ends with this code, and returns its answer.
+func (s *writerStage) hand(exit cutover.Exit, args ...string) handAnswer {
+	s.Helper()
+	got, out, talk := s.roomshift(append(append([]string{"writer"}, args...), "--json", "--within", "60s")...)
+	var a handAnswer
+	a.text = out + talk
+	if err := json.Unmarshal([]byte(out), &a); got != int(exit) || err != nil && exit == cutover.ExitDone {
+		s.Fatalf("%v: exit %d, want %d: %v\n%s%s", args, got, exit, err, out, talk)
+	}
+	return a
+}
+
+type handAnswer struct {
+	Run     string
+	Nothing bool
+	Writers []movedPair
+	text    string
+}
+
+// TestWriterMoveReal: a move by hand on real masters, there and back; what is refused, and what was left by others is finished first.
+func TestWriterMoveReal(t *testing.T) {
+	s := startWriterStage(t)
+	s.run("home", "CREATE DATABASE shop")
+	if err := s.ring.Await(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ring, err := dbsync.Open(dbsync.Pair{Name: "feed-db", Rooms: [2]cutover.Room{"home", "cloud"}, DSN: [2]string{os.Getenv("FEED_HOME"), os.Getenv("FEED_CLOUD")}})
+	if err == nil {
+		err = ring.Init(t.Context())
+		ring.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	exit, out, talk := s.roomshift("writer", "move", "feed-db", "--to", "cloud", "--dry-run", "--within", "20s")
+	if exit != 0 || !strings.Contains(talk, "no record yet") || s.status(cutover.ExitDone).Writer != "home" {
+		t.Fatalf("dry: exit %d\n%s%s", exit, out, talk)
+	}
+	t.Log("\n" + talk)
+	s.hand(cutover.ExitNothing, "move", "feed-db", "--to", "cloud", "--yes", "0123456789")
+	a := s.hand(cutover.ExitDone, "move", "feed-db", "--to", "cloud")
+	if len(a.Writers) != 1 || a.Writers[0].Writer != "cloud" || a.Writers[0].Epoch != 2 || a.Writers[0].NoWriter <= 0 || a.Run == "" {
+		t.Errorf("%+v", a.Writers)
+	}
+	if st := s.status(cutover.ExitDone); st.Writer != "cloud" || st.Claim != "" || st.Lock != "" {
+		t.Errorf("%+v", st)
+	}
+	if a = s.hand(cutover.ExitDone, "move", "feed-db", "--to", "cloud"); !a.Nothing || a.Writers[0].Writer != "cloud" {
+		t.Errorf("moved again: %s", a.text)
+	}
+	s.hand(cutover.ExitDone, "move", "feed-db", "--to", "home")
+
+	s.run("home", "SET GLOBAL read_only=1") // as it comes up
+	if a = s.hand(cutover.ExitUsage, "move", "feed-db", "--to", "cloud"); !strings.Contains(a.text, "roomshift writer reopen feed-db") {
+		t.Errorf("of one that came up closed: %s", a.text)
+	}
+	if a = s.hand(cutover.ExitDone, "reopen", "feed-db"); a.Nothing || a.Writers[0].Writer != "home" || a.Writers[0].Epoch != 3 {
+		t.Errorf("reopened: %s", a.text)
+	}
+	if a = s.hand(cutover.ExitDone, "reopen", "feed-db"); !a.Nothing {
+		t.Errorf("reopened again: %s", a.text)
+	}
+
+	r := *s.status(cutover.ExitDone).Record
+	r.Epoch, r.Seq, r.Phase, r.To, r.Run = 4, r.Seq+1, writer.Fencing, "cloud", "0127-k3"
+	s.run("home", "SET GLOBAL read_only=1")
+	s.put(r)
+	if a = s.hand(cutover.ExitUsage, "reopen", "feed-db"); !strings.Contains(a.text, "a move is in between") {
+		t.Errorf("reopened in between: %s", a.text)
+	}
+	if a = s.hand(cutover.ExitDone, "move", "feed-db", "--to", "cloud"); a.Writers[0].Epoch != 5 || !strings.Contains(a.text, "first that is brought to an end") {
+		t.Errorf("left in between: %s", a.text)
+	}
+}
