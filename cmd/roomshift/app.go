@@ -123,6 +123,7 @@ func commands(io stdio) []*cli.Command {
 		{Name: "close", Usage: "ends a run where it stands", ArgsUsage: "[RUN]", Flags: []cli.Flag{rooms, jsonFlag}, Action: func(c *cli.Context) error { return closeRun(c, io) }},
 		{Name: "report", Usage: "one page about a run", ArgsUsage: "[RUN|FOLDER]", Flags: []cli.Flag{jsonFlag}, Action: func(c *cli.Context) error { return report(c, io) }},
 		writerCommand(io, jsonFlag),
+		verifyCommand(io, rooms, jsonFlag),
 		{Name: "schema", Usage: "prints the JSON Schema of a kind of file", ArgsUsage: "rooms|runbook", Action: func(c *cli.Context) error { return schema(c, io) }},
 	}
 }

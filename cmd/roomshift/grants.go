@@ -24,6 +24,7 @@ type account struct {
 	Secret string   `json:"secret,omitempty"`
 	Needs  []string `json:"needs"` // lines of a policy, or statements; of a master, MariaDB's
 	MySQL  []string `json:"mysql,omitempty"`
+	Verify []string `json:"verify,omitempty"` // beside them, where what both masters hold is compared, for each DATABASE
 }
 
 // accounts are those that the rooms need, in the order of the file, and for what the runbook does with pairs.
@@ -49,7 +50,7 @@ func accounts(rooms *runbooks.Rooms, book *runbooks.Runbook) []account {
 			}
 		}
 		for _, m := range rooms.Pairs[i].Masters {
-			out = append(out, account{Pair: rooms.Pairs[i].Name, Room: m.Room, Where: m.DSNEnv, Needs: statements(needs), MySQL: statements(mysql)})
+			out = append(out, account{Pair: rooms.Pairs[i].Name, Room: m.Room, Where: m.DSNEnv, Needs: statements(needs), MySQL: statements(mysql), Verify: statements(dbsync.GrantsVerify)})
 		}
 	}
 	return out
@@ -91,7 +92,7 @@ const grantUser = "roomshift@'HOST'"
 func statements(grants []string) []string {
 	var out []string
 	for _, g := range grants {
-		out = append(out, strings.ReplaceAll(g, "{user}", grantUser)+";")
+		out = append(out, strings.NewReplacer("{user}", grantUser, "{database}", "DATABASE").Replace(g)+";")
 	}
 	return out
 }
@@ -148,6 +149,8 @@ func grantsPage(w io.Writer, rooms *runbooks.Rooms, book *runbooks.Runbook) {
 		indented(w, statements(dbsync.GrantsWriterMySQL))
 		weakGrants(w, rooms, moved)
 	}
+	fmt.Fprintln(w, "where `roomshift verify` compares what both masters hold, for each DATABASE, on both kinds:")
+	indented(w, statements(dbsync.GrantsVerify))
 	fmt.Fprintln(w, "CREATE is for `roomshift check --live --init`, which makes this table; leave it out where you make it:")
 	var table []string
 	for _, s := range dbsync.HeartbeatTable {

@@ -46,6 +46,9 @@ var descriptions = map[string]string{
 		"on from there. What a move by hand left behind whose process is gone is brought to an end first.",
 	"writer reopen": "A master that restarts comes up closed, and stays so until a run of its pair opens it, or this: only where the record is STABLE, both masters are " +
 		"read-only, and the writer has all that the other one has. Anything else is refused by name.",
+	"verify": "Hashes both masters' tables chunk by chunk while they are written to, and looks at what isn't the same again behind a position that both have; rows that " +
+		"stay different are named by their keys, never by what they hold. No flag compares every database but the servers' own. Exits with 0 when all is equal, 8 when " +
+		"something differs, 1 when not everything could be compared. What came of it is kept beside the journals, where `check: {checksum: …}` and preflight read it.",
 	"report": "Left out: the run that was begun last. FOLDER is where a journal is, as a dry run says.",
 }
 
