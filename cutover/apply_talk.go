@@ -137,6 +137,10 @@ func (p *Progress) applyWriter(r *Record) error {
 		p.Changed = true
 		return nil
 	}
+	if a := r.After; a != nil {
+		p.applyAfter(a)
+		return nil
+	}
 	w := r.Writer
 	if old, ok := p.Writers[w.Pair]; ok && (w.Epoch < old.Epoch || w.Number < old.Number) {
 		return refuse(r, "the writer record of %s goes back from epoch %d, number %d to epoch %d, number %d: it is an old copy",
@@ -148,6 +152,7 @@ func (p *Progress) applyWriter(r *Record) error {
 		p.Dark[w.Pair] = d
 	}
 	p.Writers[w.Pair] = *w
+	p.applyFence(w, r.Wall)
 	if w.Phase == string(writer.Stable) && d.Since != "" {
 		if d.Fence { // its opening wasn't answered, or the answer is lost: it was before this
 			p.NoWriter[w.Pair] = max(p.NoWriter[w.Pair], wallsApart(d.Since, r.Wall))

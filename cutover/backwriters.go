@@ -44,6 +44,9 @@ func (e *engine) backWriters(target *Target) (left, waits bool) {
 			e.at(m.retryAt)
 			fallthrough
 		case moveHolds:
+			if e.preflightFlies(pair, room) { // its answer is on its way: it doesn't wait for anybody
+				return true, false
+			}
 			left, waits = true, true
 		case moveOn:
 			return true, false

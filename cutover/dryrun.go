@@ -33,7 +33,7 @@ func DryRun(w World) (World, *Dry) {
 	}
 	w.Locks = locks
 	movers := newDryMovers(w.Writers, w.Peeker)
-	w.Movers, w.Publisher = movers, nil
+	w.Movers, w.Publisher, w.After = movers, nil, nil
 	if w.Preflight != nil {
 		w.Preflight = dryPreflight{w.Preflight, movers}
 	}

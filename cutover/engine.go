@@ -57,6 +57,7 @@ type engine struct {
 	movers     []*mover
 	preflights []*preflight
 	public     []*publication
+	afters     []*afterRun
 	backing    backRun
 	ending     endRun
 	judged     Judgement

@@ -54,6 +54,7 @@ func NewProgress() *Progress {
 		Moves:    map[string]MoveMark{},
 		Dark:     map[string]Darkness{},
 		NoWriter: map[string]T{},
+		Fenced:   map[string]FencedState{},
 		SetAgain: map[Seat][]string{},
 	}
 }
@@ -169,7 +170,7 @@ func (p *Progress) apply(r *Record) error {
 		return p.applyPhase(r)
 	case KindCheckpoint:
 		return p.applyCheckpoint(r)
-	case KindMove, KindWriter:
+	case KindMove, KindWriter, KindAfter:
 		return p.applyWriter(r)
 	case KindIntent, KindDone, KindFailed, KindForeign, KindUnknown, KindStray, KindAdopted:
 		return p.applyObjects(r)

@@ -66,6 +66,8 @@ func recTalk(payload any) Record {
 		return Record{Kind: KindMove, Move: &m}
 	case WriterMark:
 		return Record{Kind: KindWriter, Writer: &m}
+	case AfterMark:
+		return Record{Kind: KindAfter, After: &m}
 	case SeenMark:
 		return Record{Kind: KindSeen, Seen: &m}
 	case VerdictMark:

@@ -322,6 +322,12 @@ func TestExpectSparesDecoding(t *testing.T) {
 // everyKind is a run of two nights with a record of every kind.
 func everyKind(t testing.TB) *story {
 	t.Helper()
+	return kindsSince(t, true)
+}
+
+// kindsSince is everyKind; without after, of the kinds that there were first.
+func kindsSince(t testing.TB, after bool) *story {
+	t.Helper()
 	s := begun(t)
 	s.add(ClaimMark{Names: []string{"gw", "svc", "feed-db"}}, VerdictMark{Act: Advance}, BrokeMark{Rule: "maxMove", Who: "li", Reason: "a drill"})
 	s.step(0, 0, StepWaiting)
@@ -339,6 +345,10 @@ func everyKind(t testing.TB) *story {
 	s.add(gateway(n+1, Forward, "home", 0, 31, 60, false), gateway(n+2, Forward, "cloud", 0, 30, 60, false), svcWave(n+3, true, "h1"))
 	s.add(UnknownMark{Request: n + 1, Objects: []string{gwHome.Object}, For: 10 * Second, Error: "no answer"}, doneOf(n+2, gwCloud.Object, "v9"),
 		MoveMark{Pair: "feed-db", Wish: "cloud", Verb: "fence begun", At: "FENCING"}, WriterMark{Pair: "feed-db", Phase: "STABLE", Epoch: 2, Number: 8, Writer: "home"})
+	if after {
+		s.add(WriterMark{Pair: "feed-db", Phase: "COMMIT", Epoch: 3, Number: 9, Writer: "home", Pos: "1-1-7", Server: "1"},
+			AfterMark{Pair: "feed-db", Epoch: 3, Strays: "1-1-8..9", Conflicts: []string{"1062"}, Pos: "1-1-9", Checked: true, Wrong: []string{"fence"}})
+	}
 	s.add(PhaseMark{Phase: PhaseFrozen, Causes: []Cause{{Gate: "errors", Room: "home", Color: Red, Seen: "3.1 %", Limit: "2 %", Age: 3 * Second}}},
 		CommandMark{ID: "b1", Verb: "back", Who: "yang", Causes: []string{"errors@home"}}, FailedMark{Request: n + 3, Objects: []string{"h1"}, Why: "not sent"},
 		PhaseMark{Phase: PhaseBack, Target: "noon", Timing: &Timing{Age: Second, Crossed: 5, Decided: 6}})

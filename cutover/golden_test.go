@@ -18,7 +18,8 @@ var goldens = []struct {
 	name, comesTo string
 	write         func(testing.TB) *story
 }{
-	{"every-kind", "phase back exit 0 target start segment 2 holders 3 open 0", everyKind},
+	{"every-kind", "phase back exit 0 target start segment 2 holders 3 open 0", func(t testing.TB) *story { return kindsSince(t, false) }},
+	{"after-a-move", "phase back exit 0 target start segment 2 holders 3 open 0", everyKind},
 	{"rests-at-noon", "phase resting exit 7 target  segment 1 holders 1 open 0", func(t testing.TB) *story { s := newStory(t); resting(s); return s }},
 	{"rolled-back", "phase over exit 3 target start segment 1 holders 1 open 0", rolledBack},
 	{"killed-in-flight", "phase forward exit 0 target  segment 1 holders 1 open 2", killedInFlight},

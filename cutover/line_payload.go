@@ -176,7 +176,7 @@ func (e *lineWriter) objects(r *Record) {
 		e.strIf("version", a.Version)
 		e.str("who", a.Who)
 		e.str("why", a.Why)
-	case KindMove, KindWriter:
+	case KindMove, KindWriter, KindAfter:
 		e.writers(r)
 	}
 }
@@ -233,10 +233,22 @@ func (e *lineWriter) writers(r *Record) {
 		e.numIf("none", int64(m.None))
 		return
 	}
+	if a := r.After; a != nil {
+		e.str("pair", a.Pair)
+		e.num("epoch", a.Epoch)
+		e.strIf("strays", a.Strays)
+		e.strsIf("conflicts", a.Conflicts)
+		e.strIf("pos", a.Pos)
+		e.flagIf("checked", a.Checked)
+		e.strsIf("wrong", a.Wrong)
+		return
+	}
 	w := r.Writer
 	e.str("pair", w.Pair)
 	e.str("phase", w.Phase)
 	e.num("epoch", w.Epoch)
 	e.num("number", w.Number)
 	e.str("writer", w.Writer)
+	e.strIf("pos", w.Pos)
+	e.strIf("server", w.Server)
 }

@@ -253,6 +253,9 @@ func (e *engine) recorded(pair string, r *writer.Record) {
 		return
 	}
 	now := WriterMark{Pair: pair, Phase: string(r.Phase), Epoch: r.Epoch, Number: r.Seq, Writer: r.Writer}
+	if r.Phase == writer.Commit {
+		now.Pos, now.Server = r.Pos, r.Servers[r.Writer]
+	}
 	if e.p.Writers[pair] != now {
 		e.propose(Record{Kind: KindWriter, Writer: &now}, false)
 		if r.Phase == writer.Stable {

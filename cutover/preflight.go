@@ -230,6 +230,11 @@ func (e *engine) preflightBack(pair string, to Room) string {
 	return "the writer of " + pair + " waits: " + findingsText(pair, found)
 }
 
+// preflightFlies: the last look before a writer goes back was asked for, and has no answer yet.
+func (e *engine) preflightFlies(pair string, to Room) bool {
+	return e.w.Preflight != nil && e.preflightOf(pair, to, true).flying
+}
+
 // findingsText is findings in one line, each with the name that it is broken by.
 func findingsText(pair string, found []Finding) string {
 	parts := make([]string, len(found))

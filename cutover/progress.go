@@ -33,9 +33,10 @@ type Progress struct {
 	Changed    bool        // something was written, or may have been
 	Claims     []string
 	Broken     []BrokeMark
-	Moves      map[string]MoveMark // the newest verb of each pair's writer move
-	Dark       map[string]Darkness // pairs that nobody may be writing to now
-	NoWriter   map[string]T        // the longest time in which nobody took a pair's writes while it moved
+	Moves      map[string]MoveMark    // the newest verb of each pair's writer move
+	Dark       map[string]Darkness    // pairs that nobody may be writing to now
+	NoWriter   map[string]T           // the longest time in which nobody took a pair's writes while it moved
+	Fenced     map[string]FencedState // by pair: the master that the newest move of this run fenced, and what was found since
 	// WritersBack is how the going back in force treats the writers: first, stay, or "": after the traffic.
 	WritersBack string
 	FrozenFrom  Phase // what the run was doing when it froze, "" if it didn't

@@ -63,6 +63,7 @@ func (p *Progress) Clone() *Progress {
 	c.Writers, c.Moves, c.Answered = maps.Clone(p.Writers), maps.Clone(p.Moves), maps.Clone(p.Answered)
 	c.Dark, c.NoWriter = maps.Clone(p.Dark), maps.Clone(p.NoWriter)
 	c.Mutes, c.Commands = maps.Clone(p.Mutes), maps.Clone(p.Commands)
+	c.Fenced = maps.Clone(p.Fenced)
 	c.Wanted, c.SetAgain = maps.Clone(p.Wanted), maps.Clone(p.SetAgain)
 	c.Targets = make(map[string]*Target, len(p.Targets))
 	for name, t := range p.Targets {

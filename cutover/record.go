@@ -30,6 +30,7 @@ type Record struct {
 	Answered   *AnsweredMark   `json:"answered,omitempty"`
 	Broke      *BrokeMark      `json:"broke,omitempty"`
 	Claim      *ClaimMark      `json:"claim,omitempty"`
+	After      *AfterMark      `json:"after,omitempty"`
 }
 
 // Kind is what a record says.
@@ -58,6 +59,7 @@ const (
 	KindAnswered   Kind = "answered"
 	KindBroke      Kind = "broke"
 	KindClaim      Kind = "claim"
+	KindAfter      Kind = "after"
 )
 
 // PlanPart is part I (from 1) of N of a plan's text, at most 256 KiB. Continues is the checkpoint it goes on from, "" at
@@ -200,13 +202,29 @@ type MoveMark struct {
 	None T `json:"none,omitempty"`
 }
 
-// WriterMark is a pair's record as its Consul answered it.
+// WriterMark is a pair's record as its Consul answered it. Pos and Server stand with COMMIT alone: the position that Writer's server was at
+// behind its fence, and what tells that server apart.
 type WriterMark struct {
 	Pair   string `json:"pair"`
 	Phase  string `json:"phase"`
 	Epoch  int64  `json:"epoch"`
 	Number int64  `json:"number"`
 	Writer Room   `json:"writer"`
+	Pos    string `json:"pos,omitempty"`
+	Server string `json:"server,omitempty"`
+}
+
+// AfterMark is what was found of a pair after its write role moved, in an epoch. Strays are transactions that were born behind the fence,
+// Conflicts appliers that stopped because both rooms wrote; Pos is behind which strays are looked for from then on. Checked: the checks
+// after a move were made, and Wrong are those that failed.
+type AfterMark struct {
+	Pair      string   `json:"pair"`
+	Epoch     int64    `json:"epoch"`
+	Strays    string   `json:"strays,omitempty"`
+	Conflicts []string `json:"conflicts,omitempty"`
+	Pos       string   `json:"pos,omitempty"`
+	Checked   bool     `json:"checked,omitempty"`
+	Wrong     []string `json:"wrong,omitempty"`
 }
 
 // SeenMark is the composed share of all requests in each room, as observed (Observed) or as set; Set is what it was set to then, and

@@ -146,6 +146,7 @@ func (e *engine) turn() {
 	e.wake = Never
 	e.expire()
 	e.runTimers()
+	e.afterMoves()
 	for range maxTurns {
 		e.again = false
 		e.judge()

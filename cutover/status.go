@@ -12,7 +12,7 @@ func (e *engine) view() *View {
 	v := &View{Run: e.s.Run, Environment: e.plan.Environment, Runbook: e.plan.Runbook, From: e.plan.From, To: e.plan.To,
 		Wall: e.wall().Format(wallFormat), Phase: e.p.Phase, Act: e.judged.Act, Target: e.p.Target,
 		Paused: e.p.Paused, Exit: e.p.Exit, Asked: e.p.Asked, Open: e.openCount(), Journal: e.journalTrouble(),
-		Gates: e.board.Views(e.now, e.vantage), Writers: e.vantage.Writers, Mutes: sortedKeys(e.p.Mutes)}
+		Gates: e.board.Views(e.now, e.vantage), Writers: e.vantage.Writers, Degraded: e.p.Degraded(), Mutes: sortedKeys(e.p.Mutes)}
 	v.Causes = agedTo(e.judged.Causes, v.Gates)
 	switch e.p.Phase {
 	case PhaseFrozen:

@@ -19,6 +19,7 @@ type View struct {
 	Shares      []ShareView     `json:"shares"`
 	Gates       []GateView      `json:"gates"`
 	Writers     map[string]Room `json:"writers,omitempty"`
+	Degraded    []string        `json:"degraded,omitempty"` // what isn't well of pairs whose writer moved, one line each
 	Loads       []LoadView      `json:"loads,omitempty"`
 	Then        *ThenView       `json:"then,omitempty"` // the next rung to be written, nil none
 	WayBack     []string        `json:"wayBack"`        // what back would do, one line each

@@ -18,6 +18,7 @@ type World struct {
 	Preflight Preflight // nil: nothing is looked at before a move but what its rounds look at
 	Peeker    Peeker    // nil: nobody's record is read before a run
 	Publisher Publisher // nil: writers are told by their records alone
+	After     After     // nil: nobody looks at a pair after its move
 	Prober    Prober
 	Operators Operators
 	Show      Show // nil: nobody looks

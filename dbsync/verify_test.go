@@ -430,7 +430,7 @@ func testVerifyEnds(t *testing.T) {
 		t.Errorf("%v, %+v", err, c)
 	}
 	ok(t, lab.Master("cloud").Applier(t.Context(), false))
-	run(t, "home", "INSERT INTO vdata.a VALUES (3)")
+	run(t, "home", "INSERT INTO app.other (v) VALUES (3)") // what is compared is the same, and yet where both are isn't known
 	c, err = readerRing(t).Verify(within(t, time.Minute), VerifyOptions{Databases: []string{"vdata"}, Lag: 200 * time.Millisecond})
 	holds(t, err, "master in cloud: not applied yet", "applier No")
 	if c.Verdict() != Incomplete {
@@ -462,5 +462,34 @@ func TestVerifySlowly(t *testing.T) {
 	verified(t, VerifyOptions{MaxLoad: busy + 6})
 	if took := time.Since(began); took < 300*time.Millisecond {
 		t.Errorf("done after %v, and cloud had too much to do", took)
+	}
+}
+
+// TestSuspect: a row differs only after it has stood still in both rooms through several looks; in between it is neither.
+func TestSuspect(t *testing.T) {
+	type look struct{ a, b, again string }
+	same := look{"x", "y", "x"}
+	for _, c := range []struct {
+		name    string
+		looks   []look
+		is      bool // the same, at the last look
+		strikes int
+	}{
+		{"differs", []look{same, same, same, same}, false, 4},
+		{"arrives", []look{same, same, same, {"x", "x", "x"}}, true, 3},
+		{"arrives while it changes", []look{same, {"x", "z", "z"}}, true, 1},
+		{"changes each time", []look{{"1", "0", "2"}, {"3", "2", "4"}, {"5", "4", "6"}, {"7", "6", "8"}}, false, 0},
+		{"changes between looks", []look{{"1", "0", "1"}, {"2", "1", "2"}, {"3", "2", "3"}, {"4", "3", "4"}}, false, 0},
+		{"goes back and forth", []look{{"0", "1", "0"}, {"1", "0", "1"}, {"0", "1", "0"}}, false, 1},
+		{"the other room comes along", []look{{"3", "1", "3"}, {"3", "2", "3"}}, false, 0},
+		{"missing", []look{{"", "y", ""}, {"", "y", ""}}, false, 2},
+	} {
+		s, is := suspect{}, false
+		for _, l := range c.looks {
+			is = s.seen(l.a, l.b, l.again)
+		}
+		if is != c.is || s.strikes != c.strikes {
+			t.Errorf("%s: the same %v after %d looks that count, want %v, %d", c.name, is, s.strikes, c.is, c.strikes)
+		}
 	}
 }

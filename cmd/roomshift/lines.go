@@ -69,6 +69,8 @@ func (l *lines) record(r *cutover.Record) {
 		l.moves.verb(r.Move, at, put)
 	case r.Writer != nil:
 		l.moves.record(r.Writer, at, put)
+	case r.After != nil:
+		l.moves.after(r.After, put)
 	case r.Phase != nil:
 		l.held = time.Time{}
 		l.phase(r.Phase, put)

@@ -77,3 +77,22 @@ func (m moveLines) record(r *cutover.WriterMark, at time.Time, put func(string, 
 	p.writer, p.none, p.fenced = r.Writer, 0, time.Time{}
 	put("writer", "%s", text)
 }
+
+// after tells what was found of a pair after its move.
+func (m moveLines) after(a *cutover.AfterMark, put func(string, string, ...any)) {
+	if a.Strays != "" {
+		put("writer", "%s was written behind its fence: %s", a.Pair, a.Strays)
+	}
+	for _, c := range a.Conflicts {
+		put("writer", "%s: %s", a.Pair, c)
+	}
+	switch {
+	case !a.Checked:
+	case len(a.Wrong) == 0:
+		put("writer", "%s checked after its move: all is well", a.Pair)
+	default:
+		for _, w := range a.Wrong {
+			put("writer", "%s is degraded: %s", a.Pair, w)
+		}
+	}
+}

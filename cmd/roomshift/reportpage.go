@@ -29,6 +29,9 @@ func reportPage(w io.Writer, r *runState, t *story) {
 	wrapped(w, planIndent, "RESULT", result(p, t))
 	wrapped(w, planIndent, "USERS", users(t, p.Plan))
 	wrapped(w, planIndent, "WRITES", written(p, t))
+	for i, text := range p.Degraded() {
+		wrapped(w, planIndent, first(i, "DEGRADED"), text)
+	}
 	reportPeople(w, r)
 	reportRungs(w, t)
 	if text := reaction(r); text != "" {

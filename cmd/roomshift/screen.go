@@ -297,4 +297,7 @@ func writersLine(w io.Writer, v *cutover.View) {
 	if len(parts) > 0 {
 		fmt.Fprintf(w, "%-8s %s\n", "WRITERS", strings.Join(parts, "   "))
 	}
+	for i, text := range v.Degraded {
+		wrapped(w, 9, first(i, "DEGRADED"), text)
+	}
 }

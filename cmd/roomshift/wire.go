@@ -46,7 +46,7 @@ type realRooms struct {
 // is one, its seats are known already. What journals, talks and shows is added by the caller.
 func wire(l *runbooks.Loaded, clk *clock, plan *cutover.Plan) (*realRooms, error) {
 	r := &realRooms{l: l, plan: plan, clock: clk, consuls: map[string]*consul.Client{}, rings: dbsync.Rings{}}
-	r.world.Clock, r.world.Peeker = clk, peeker{r}
+	r.world.Clock, r.world.Peeker, r.world.After = clk, peeker{r}, afterMoves{r.rings}
 	for _, build := range []func() error{r.wireConsuls, r.wireServices, r.wireNames, r.wirePairs, r.wireWriters, r.wirePublisher, r.wireMetrics} {
 		if err := build(); err != nil {
 			r.Close()

@@ -58,6 +58,7 @@ var faultForms = []faultForm{
 	{"prometheus", "prometheus ROOM down", "its Prometheus is gone"},
 	{"consul", "consul ROOM down", "its Consul is gone, with its locks' renewals"},
 	{"room", "room ROOM down", "all of it is gone"},
+	{"stray", "stray PAIR ROOM", "somebody writes on the pair's master there, past its fence"},
 	{"server", "freeze server ROOM", "its MySQL masters stand still"},
 	{"probe", "probe ROOM fails", "it doesn't answer probes"},
 	{"plane", "plane PLANE down", "nothing can be sent there"},

@@ -17,6 +17,7 @@ type master struct {
 	spans    [][2]cutover.T // in which it took writes; the last one may have no end (Never)
 	lock     *serverLock    // nil: nobody holds it
 	marker   writer.Marker  // the row of the last finished move
+	strays   []cutover.T    // when something was written past its fence
 }
 
 // own is how many transactions were born on it until a moment.
@@ -25,7 +26,13 @@ func (m *master) own(at cutover.T) int64 {
 	for _, s := range m.spans {
 		sum += max(0, min(s[1], at)-s[0])
 	}
-	return int64(sum / cutover.Millisecond)
+	n := int64(sum / cutover.Millisecond)
+	for _, t := range m.strays {
+		if t <= at {
+			n++
+		}
+	}
+	return n
 }
 
 func (m *master) fence(now cutover.T) {

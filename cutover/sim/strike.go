@@ -111,6 +111,8 @@ func (s *Sim) strike(f *fault) {
 		f.fired = s.members(f)
 	case "lock lost", "lock freed", "lock stalls":
 		f.fired = s.lockFault(f)
+	case "stray":
+		f.fired = s.stray(f)
 	default:
 		f.begin(s)
 	}
