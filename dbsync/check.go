@@ -13,29 +13,7 @@ import (
 )
 
 // Finding is what one check came to, on one master or, for a direction, for the room that receives. Room "" is the pair.
-// Do is what a person can do about it, "" when it is OK.
-type Finding struct {
-	Check  string
-	Room   cutover.Room
-	Seen   string
-	Wanted string
-	Do     string
-	OK     bool
-	Grant  []string // what the account needs, when it was refused: Grants
-}
-
-// String is "threads · cloud · receiving thread Yes, applier No (error 1062) · both run · what to do".
-func (f Finding) String() string {
-	room := f.Room
-	if room == "" {
-		room = "pair"
-	}
-	s := f.Check + " · " + room + " · " + f.Seen + " · " + f.Wanted
-	if f.Do != "" {
-		s += " · " + f.Do
-	}
-	return s
-}
+type Finding = cutover.Finding
 
 // ringView is both sides as checks see them. Each check is a pure function of it.
 type ringView struct {
@@ -72,7 +50,7 @@ func (r *Ring) Check(ctx context.Context) ([]Finding, error) {
 		return found, ctx.Err()
 	}
 	if err := r.deeper(ctx, &v); err != nil {
-		return append(found, Finding{Check: "answers", Wanted: "an answer to every question"}.refused(err, v.sides[0].d, "look at the master and at roomshift's account on it")), ctx.Err()
+		return append(found, refusedFinding(Finding{Check: "answers", Wanted: "an answer to every question"}, err, v.sides[0].d, "look at the master and at roomshift's account on it")), ctx.Err()
 	}
 	for _, check := range checks {
 		found = append(found, check(v)...)
@@ -86,7 +64,7 @@ func answers(r *Ring, v ringView, errs [2]error) (found []Finding, ok bool) {
 	for i, n := range r.nodes {
 		f := Finding{Check: "answers", Room: n.room, Seen: v.sides[i].version.String(), Wanted: supportedVersions, OK: true}
 		if err := errs[i]; err != nil {
-			f, ok = f.refused(err, v.sides[i].d, "look at the address "+n.addr+", the server and roomshift's account on it"), false
+			f, ok = refusedFinding(f, err, v.sides[i].d, "look at the address "+n.addr+", the server and roomshift's account on it"), false
 		}
 		found = append(found, f)
 	}
@@ -103,8 +81,8 @@ func answers(r *Ring, v ringView, errs [2]error) (found []Finding, ok bool) {
 	return append(found, f), f.OK
 }
 
-// refused is f for a master that gave no answer because of err; d is its dialect, nil: not known.
-func (f Finding) refused(err error, d *dialect, do string) Finding {
+// refusedFinding is f for a master that gave no answer because of err; d is its dialect, nil: not known.
+func refusedFinding(f Finding, err error, d *dialect, do string) Finding {
 	f.OK, f.Seen, f.Do = false, err.Error(), do
 	if lacksRight(err) && d != nil {
 		f.Do, f.Grant = "give roomshift's account its rights", d.grants
@@ -122,6 +100,14 @@ func (r *Ring) deeper(ctx context.Context, v *ringView) error {
 	if v.same {
 		return nil // nothing else is worth a question
 	}
+	if err := r.readStates(ctx, v); err != nil {
+		return err
+	}
+	return r.listens(ctx, v)
+}
+
+// readStates reads what each side has, the fenced one first, and compares it.
+func (r *Ring) readStates(ctx context.Context, v *ringView) error {
 	order := v.fencedFirst()
 	for _, i := range order {
 		n := r.nodes[i]
@@ -131,9 +117,11 @@ func (r *Ring) deeper(ctx context.Context, v *ringView) error {
 			return err
 		}
 	}
-	if err := r.compare(ctx, v, order[0], order[1]); err != nil {
-		return err
-	}
+	return r.compare(ctx, v, order[0], order[1])
+}
+
+// listens notes whether each side hears from its source.
+func (r *Ring) listens(ctx context.Context, v *ringView) error {
 	var both sync.WaitGroup
 	var errs [2]error
 	for i, n := range r.nodes {

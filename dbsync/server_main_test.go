@@ -33,8 +33,8 @@ func accountsOf(e server.Engine) []string {
 		"CREATE USER IF NOT EXISTS " + readerAt + " IDENTIFIED BY '" + moverPassword + "'",
 		"GRANT LOCK TABLES, ALTER, DROP, INDEX, EVENT ON app.* TO app@'127.0.0.1'",
 	})
-	for _, g := range slices.Concat(grantsOf(e), writerGrantsOf(e)) {
-		all = append(all, strings.ReplaceAll(g, "{user}", moverAt))
+	for _, g := range slices.Concat(grantsOf(e), writerGrantsOf(e), preflightGrantsOf(e)) {
+		all = append(all, strings.ReplaceAll(strings.ReplaceAll(g, "{user}", moverAt), "{database}", "app"))
 	}
 	for _, g := range slices.Concat(grantsOf(e), GrantsVerify) {
 		for _, db := range []string{"app", "vdata"} {
@@ -51,6 +51,13 @@ func writerGrantsOf(e server.Engine) []string {
 		return GrantsWriterMySQL
 	}
 	return GrantsWriter
+}
+
+func preflightGrantsOf(e server.Engine) []string {
+	if e == server.MySQL {
+		return GrantsPreflightMySQL
+	}
+	return GrantsPreflight
 }
 
 // moverDSN is of mover on a room's master, through an address if one is given.

@@ -47,6 +47,20 @@ var (
 // tells which accounts pass read_only by. MariaDB's GrantsWriter has it.
 var GrantsTool = []string{"GRANT SELECT ON mysql.* TO {user}"}
 
+// GrantsPreflight is what the account needs beside these to see all that is compared before the write role is moved (check "schema");
+// GrantsPreflightMySQL on MySQL. {database} stands for each of the application's. What is left out isn't compared, and that is said.
+var (
+	GrantsPreflight = []string{
+		"GRANT SELECT, TRIGGER ON {database}.* TO {user}",
+	}
+	GrantsPreflightMySQL = []string{
+		"GRANT SELECT ON mysql.* TO {user}",
+		"GRANT SHOW_ROUTINE ON *.* TO {user}",
+		"GRANT SELECT, TRIGGER, EVENT ON {database}.* TO {user}",
+		"GRANT SELECT ON performance_schema.session_connect_attrs TO {user}",
+	}
+)
+
 const grantTable = "GRANT CREATE, SELECT, INSERT, UPDATE ON roomshift.* TO {user}"
 
 // HeartbeatTable makes the only table that roomshift writes to: one small row for each pair and room.

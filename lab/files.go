@@ -41,7 +41,11 @@ observe:
   gw: {consul: {key: gateway/cloud, as: percent, of: cloud}, seats: [home, cloud]}   # what each gateway sends to the cloud
 %s
 pairs:
-  app-db: {home: {dsnEnv: LAB_DSN_HOME, restarts: fenced}, cloud: {dsnEnv: LAB_DSN_CLOUD, restarts: fenced}, publish: app-db-writer}
+  app-db:
+    home: {dsnEnv: LAB_DSN_HOME, restarts: fenced}
+    cloud: {dsnEnv: LAB_DSN_CLOUD, restarts: fenced}
+    breaks: {restart: read_only=1 is in its file, durable: the lab is quick and not durable, accounts: each master has its own passwords, bypass: the lab's own account looks at it}
+    publish: app-db-writer
 
 gates:
   errors:

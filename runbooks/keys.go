@@ -40,7 +40,7 @@ var (
 	shapeProviders   = &shape{name: "providers", what: "providers", keys: words("alidns dts alirds")}
 	shapeAlidns      = &shape{name: "alidns", what: "alidns", keys: words("addr credentialsFile caFile nameServers networks")}
 	shapeCloud       = &shape{name: "cloud", what: "a cloud's API", keys: words("addr region credentialsFile caFile"), required: words("region")}
-	shapePair        = &shape{name: "pair", what: "a pair", keys: words("record onLost publish sync"), open: true}
+	shapePair        = &shape{name: "pair", what: "a pair", keys: words("record onLost publish sync breaks"), open: true}
 	shapeMaster      = &shape{name: "master", what: "one side of a pair", keys: words("dsnEnv caFile certFile keyFile serverName readers restarts fence"), required: words("dsnEnv")}
 	shapeFence       = &shape{name: "fence", what: "a fence", keys: words("provider instance parameter quiet"), required: words("provider instance")}
 	shapeReaders     = &shape{name: "readers", what: "readers", keys: words("consul"), required: words("consul")}

@@ -219,6 +219,8 @@ type Pair struct {
 	// DTS is the sync tool's two tasks, the first from Masters[0] to Masters[1]; the same twice: one instance of both directions. nil: native
 	// replication.
 	DTS []string
+
+	Breaks map[string]string // checks before a move that this pair is excepted from, by name: the reasons
 }
 
 // Master is one side of a pair. The DSN itself is only ever in the environment variable DSNEnv. Without any word of TLS it is as the

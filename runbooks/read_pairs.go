@@ -24,6 +24,9 @@ func (r *roomsReader) pair(e entry, f *fields) Pair {
 	if n := f.get("sync"); n != nil {
 		p.DTS = r.sync(n)
 	}
+	if n := f.get("breaks"); n != nil {
+		p.Breaks = r.breaks(n)
+	}
 	var masters []Master
 	for _, side := range f.names {
 		if !r.known(side.key, "a room", r.x.rooms) {
@@ -39,6 +42,25 @@ func (r *roomsReader) pair(e entry, f *fields) Pair {
 	})
 	copy(p.Masters[:], masters)
 	return p
+}
+
+// PairRules are the checks before a move of a pair's writer that can be broken by name; those whose name ends in -unseen weren't answered.
+var PairRules = words("restart durable heartbeat actors retention keys bypass events connections schema accounts settings engines primary-key compared " +
+	"identity-unseen retention-unseen order-unseen keys-unseen bypass-unseen events-unseen xa-unseen locks-unseen room-unseen schema-unseen rights-unseen rehearsal-unseen " +
+	"topology-unseen roles-unseen actors-unseen threads-unseen lag-unseen gtid-unseen log-unseen running-unseen semi-sync-unseen")
+
+// breaks are rules that a pair is excepted from, each with its reason.
+func (r *roomsReader) breaks(n *yaml.Node) map[string]string {
+	out := map[string]string{}
+	for _, e := range r.entries(n, "breaks") {
+		reason := r.str(e.value, "the reason")
+		if !slices.Contains(PairRules, e.key.Value) {
+			r.addf(e.key, RuleUnknownName, "", "no check before a move is called %s: there are %s", quoted(e.key.Value), list(PairRules[:15]))
+			continue
+		}
+		out[e.key.Value] = reason
+	}
+	return out
 }
 
 // sync names the two tasks of the tool that keeps the pair, one for each direction.

@@ -28,7 +28,13 @@ type finding struct {
 	OK    bool   `json:"ok"`
 
 	Grant []string `json:"grant,omitempty"` // what the account needs, when that is what lacks
+
+	Severity cutover.Severity `json:"severity,omitempty"` // of a check before a move: what it means for that
+	Rule     string           `json:"rule,omitempty"`     // the name that it is broken by
 }
+
+// bad tells whether the finding is to be mended: what is only warned of is well enough.
+func (f finding) bad() bool { return !f.OK && f.Severity != cutover.Warns }
 
 // check says every problem of the files; with --live it also reads everything that a run would read. Only --init writes: the
 // heartbeat tables.
@@ -94,7 +100,7 @@ func checkLive(c *cli.Context, io stdio, l *runbooks.Loaded) error {
 	fs := append(r.findings(ctx, serving(p, snap)), planFindings(p, problems, err)...)
 	bad := 0
 	for _, f := range fs {
-		if !f.OK {
+		if f.bad() {
 			bad++
 		}
 	}
@@ -130,7 +136,22 @@ func (r *realRooms) findings(ctx context.Context, serves func(cutover.Room) bool
 	}
 	beats := map[string]time.Duration{} // by pair, the slowest
 	fs = append(fs, r.nameFindings(ctx)...)
+	moved := movedTo(r.l.Book)
+	flown := r.preflown(ctx, moved)
 	for _, name := range sortedNames(r.rings) {
+		if _, ok := moved[name]; ok { // its checks before a move rest on the others
+			for _, f := range flown[name] {
+				for _, part := range strings.Split(f.Seen, "; ") {
+					_, text, _ := strings.Cut(part, ": ")
+					if d, ok := beatOf(text); ok && f.Check == "threads" {
+						beats[name] = max(beats[name], d)
+					}
+				}
+				fs = append(fs, finding{Check: name + ": " + f.Check, Room: f.Room, Seen: f.Seen, Want: f.Wanted, Do: f.Do, OK: f.OK, Grant: statements(f.Grant),
+					Severity: f.Severity, Rule: f.RuleOf(name)})
+			}
+			continue
+		}
 		found, err := r.rings[name].Check(ctx)
 		if err != nil {
 			fs = append(fs, finding{Check: "pair " + name, Seen: err.Error(), Want: "both masters answer", Do: "mend the address, the account or its grants"})
@@ -217,10 +238,17 @@ func findingsTable(w io.Writer, fs []finding) {
 			well++
 			continue
 		}
-		fmt.Fprintf(w, "✗ %s\n", place(f))
+		mark := "✗"
+		if !f.bad() {
+			mark = "!"
+		}
+		fmt.Fprintf(w, "%s %s\n", mark, place(f))
 		wrapped(w, 12, "    seen", f.Seen)
 		wrapped(w, 12, "    wanted", f.Want)
 		wrapped(w, 12, "    do", f.Do)
+		if f.Rule != "" {
+			wrapped(w, 12, "    breaks", f.Rule+": a run asks, and accept STEP --reason … breaks it")
+		}
 		for _, line := range f.Grant {
 			fmt.Fprintln(w, "            "+line)
 		}

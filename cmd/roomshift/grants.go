@@ -44,7 +44,7 @@ func accounts(rooms *runbooks.Rooms, book *runbooks.Runbook) []account {
 	for i := range rooms.Pairs {
 		needs, mysql := dbsync.Grants, dbsync.GrantsMySQL
 		if slices.Contains(movedPairs(book), rooms.Pairs[i].Name) {
-			needs, mysql = slices.Concat(needs, dbsync.GrantsWriter), slices.Concat(mysql, dbsync.GrantsWriterMySQL)
+			needs, mysql = slices.Concat(needs, dbsync.GrantsWriter, dbsync.GrantsPreflight), slices.Concat(mysql, dbsync.GrantsWriterMySQL, dbsync.GrantsPreflightMySQL)
 			if weaklyFenced(&rooms.Pairs[i]) {
 				mysql = slices.Concat(mysql, dbsync.GrantsTool)
 			}
@@ -147,6 +147,10 @@ func grantsPage(w io.Writer, rooms *runbooks.Rooms, book *runbooks.Runbook) {
 		indented(w, statements(dbsync.GrantsWriter))
 		fmt.Fprintln(w, "on MySQL:")
 		indented(w, statements(dbsync.GrantsWriterMySQL))
+		fmt.Fprintln(w, "and these, so that definitions and accounts of both are compared before a move; leave them out, and that it isn't compared is said; on MariaDB:")
+		indented(w, statements(dbsync.GrantsPreflight))
+		fmt.Fprintln(w, "on MySQL:")
+		indented(w, statements(dbsync.GrantsPreflightMySQL))
 		weakGrants(w, rooms, moved)
 	}
 	fmt.Fprintln(w, "where `roomshift verify` compares what both masters hold, for each DATABASE, on both kinds:")

@@ -29,15 +29,17 @@ func plan(c *cli.Context, io stdio) error {
 			return err
 		}
 	}
+	flown := r.preflown(c.Context, movedTo(r.l.Book))
 	switch {
 	case c.Bool("json"):
-		printJSON(io, map[string]any{"hash": p.Hash(), "plan": p, "estimates": p.Estimates})
+		printJSON(io, map[string]any{"hash": p.Hash(), "plan": p, "estimates": p.Estimates, "preflight": flown})
 	case c.Bool("writes"):
 		planAllWrites(io.out, p)
 	default:
 		planScreen(sheetOf(io.out), p, r.world.Planes, r.lags(c.Context), nearestMiss(p), s.Pairs)
+		planPreflight(sheetOf(io.out), p, flown)
 	}
-	return nil
+	return refusePreflight(flown)
 }
 
 // planReal loads the files, builds the rooms, and plans over what they hold.

@@ -66,10 +66,15 @@ func runRunbook(c *cli.Context, io stdio) error {
 			return err
 		}
 	}
+	flown := r.preflown(c.Context, movedTo(r.l.Book))
 	if !c.Bool("json") {
 		planScreen(sheetOf(io.err), p, r.world.Planes, r.lags(c.Context), nearestMiss(p), s.Pairs)
+		planPreflight(sheetOf(io.err), p, flown)
 	}
 	if err := errors.Join(refuseNotes(p), r.ready(c.Context)); err != nil {
+		return err
+	}
+	if err := refusePreflight(flown); err != nil {
 		return err
 	}
 	yes := c.String("yes")

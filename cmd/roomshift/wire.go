@@ -208,6 +208,7 @@ func (r *realRooms) wirePairs() error {
 		return usage("not set in the environment: %s (each the DSN of a master, as user:password@tcp(host:port)/; rooms.yaml names them in dsnEnv)", strings.Join(r.missing, ", "))
 	}
 	r.world.Writers = r.rings
+	r.world.Preflight = preflights{r}
 	return nil
 }
 
