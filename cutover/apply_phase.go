@@ -160,6 +160,7 @@ func (p *Progress) target(name string, step int, seq int64) *Target {
 	for pair, w := range p.Writers {
 		t.Writers[pair] = w.Writer
 	}
+	t.Onlys = p.onlysNow()
 	return t
 }
 

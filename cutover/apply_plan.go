@@ -53,6 +53,7 @@ func (p *Progress) applyPlan(r *Record) error {
 	} else if err := p.laterSegment(r, plan); err != nil {
 		return err
 	}
+	p.takeOnlys(plan)
 	p.Run, p.Hash, p.Plan, p.parts = part.Run, part.Hash, plan, nil
 	p.Segment++
 	p.Began = r.Wall
@@ -122,7 +123,7 @@ func (p *Progress) decode(r *Record, text string) (*Plan, error) {
 // firstSegment takes the snapshot as what the start is: what every object held before the first change.
 func (p *Progress) firstSegment(r *Record, plan *Plan) {
 	start := &Target{Name: startTarget, Step: -1, Want: make(map[ObjectID]string, len(plan.Held)), Writers: map[string]Room{},
-		Segment: 1, Seq: r.Seq}
+		Onlys: map[string]Room{}, Segment: 1, Seq: r.Seq}
 	objects := make([]Object, len(plan.Held))
 	if len(p.Objects) == 0 {
 		p.Objects = make(map[ObjectID]*Object, len(plan.Held))

@@ -120,7 +120,7 @@ func (e *engine) onTheWay(target *Target) bool {
 	if !first {
 		left, _ = e.backWriters(target)
 	}
-	return left || e.backValues(target)
+	return left || e.onlysBack() || e.backValues(target)
 }
 
 // findBack lists what must come back: every seat and value with a touched object.
@@ -363,25 +363,6 @@ func (e *engine) backValues(target *Target) bool {
 		})
 	}
 	return open
-}
-
-// held: an undo of the object is open, or a takeover couldn't read it yet.
-func (e *engine) held(id ObjectID) bool {
-	return e.undoOpen(id) || e.unread[e.planeIndex(id.Plane)] != nil
-}
-
-// unsettledBack: something may still land, or isn't answered by its medium yet.
-func (e *engine) unsettledBack() bool {
-	if e.openCount() > 0 {
-		return true
-	}
-	for _, s := range e.backing.seats {
-		if shows := s.wroteAt + e.planes[s.plane].Shows; s.wroteAt > 0 && e.now < shows {
-			e.at(shows)
-			return true
-		}
-	}
-	return false
 }
 
 // readBack reads every touched object once, when all are at the target and nothing can land any more.

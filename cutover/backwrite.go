@@ -147,3 +147,22 @@ func (e *engine) noteGone(plane int, seats []Seat, held []Held) {
 		}
 	}
 }
+
+// held: an undo of the object is open, or a takeover couldn't read it yet.
+func (e *engine) held(id ObjectID) bool {
+	return e.undoOpen(id) || e.unread[e.planeIndex(id.Plane)] != nil
+}
+
+// unsettledBack: something may still land, or isn't answered by its medium yet.
+func (e *engine) unsettledBack() bool {
+	if e.openCount() > 0 {
+		return true
+	}
+	for _, s := range e.backing.seats {
+		if shows := s.wroteAt + e.planes[s.plane].Shows; s.wroteAt > 0 && e.now < shows {
+			e.at(shows)
+			return true
+		}
+	}
+	return false
+}

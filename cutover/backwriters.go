@@ -36,15 +36,14 @@ func (e *engine) backWriters(target *Target) (left, waits bool) {
 		if e.p.WritersBack == writersStay && !m.open && e.mayReturn(pair, room) != "" {
 			continue
 		}
-		may := func() string { return cmp.Or(e.mayReturn(pair, room), e.preflightBack(pair, room)) }
-		switch e.drive(m, func(*writer.Record) Room { return room }, may) {
+		switch e.drive(m, func(*writer.Record) Room { return room }, func() string { return e.mayGoBack(pair, room) }) {
 		case moveGone:
 			m.holds, m.tried, m.retryAt = m.lost, 0, e.now+backoff(m.tries, 0)
 			m.tries++
 			e.at(m.retryAt)
 			fallthrough
 		case moveHolds:
-			if e.preflightFlies(pair, room) { // its answer is on its way: it doesn't wait for anybody
+			if e.preflightFlies(pair, room) || e.getsOn(m, room) { // an answer that is on its way waits for nobody
 				return true, false
 			}
 			left, waits = true, true
@@ -54,6 +53,25 @@ func (e *engine) backWriters(target *Target) (left, waits bool) {
 		}
 	}
 	return left, waits
+}
+
+// backPatience is how long what is looked at before a writer goes back may take until the others, and the traffic, don't wait for it.
+const backPatience = 5 * Second
+
+// getsOn: a writer that hasn't begun to go back waits for what this process does for it, or for things of its own to stop.
+func (e *engine) getsOn(m *mover, room Room) bool {
+	if m.open || e.mayReturn(m.pair, room) != "" {
+		return false
+	}
+	if e.onlysStop(m.pair) {
+		m.heldIn = 0
+		return true
+	}
+	if m.heldIn != e.phases {
+		m.heldIn, m.heldAt = e.phases, e.now
+	}
+	e.at(m.heldAt + backPatience)
+	return e.now < m.heldAt+backPatience
 }
 
 // movedPairs are the pairs that a move of this run touched, in the order in which they go back.
@@ -74,6 +92,14 @@ func (e *engine) movedPairs() []string {
 		}
 	}
 	return out
+}
+
+// mayGoBack is what speaks against beginning to move a writer back now: its direction, its preflight, then what still runs of the things that follow it.
+func (e *engine) mayGoBack(pair string, room Room) string {
+	if why := cmp.Or(e.mayReturn(pair, room), e.preflightBack(pair, room)); why != "" {
+		return why
+	}
+	return e.stopOnlys(pair, room)
 }
 
 // mayReturn is what speaks against moving a writer back now: it follows only over a direction that is green.

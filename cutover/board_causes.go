@@ -120,12 +120,17 @@ func (b *Board) actCause(s *series, v *Vantage, j *Judgement, sh shade) (shade, 
 			return sh, "the line between the rooms is past its limit, and less would cross after going back"
 		}
 	case b.tables == j.Act && bad && ((s.place == b.to && v.Phase != PhaseBack) || s.place == b.from):
-		if s.gate.Database != "" && j.Act == Back && s.place == b.to {
-			return sh, databaseText(s, v, j)
-		}
-		return sh, roomText(v, j.Act, condition(b.tallyOf(b.to), true), condition(b.tallyOf(b.from), false))
+		return sh, b.roomCause(s, v, j)
 	}
 	return shadeNone, ""
+}
+
+// roomCause says why a room's gate has part in an act.
+func (b *Board) roomCause(s *series, v *Vantage, j *Judgement) string {
+	if s.gate.Database != "" && j.Act == Back && s.place == b.to {
+		return databaseText(s, v, j)
+	}
+	return roomText(v, j.Act, condition(b.tallyOf(b.to), true), condition(b.tallyOf(b.from), false))
 }
 
 // databaseText: what is sick is the database that takes a pair's writes.

@@ -102,7 +102,7 @@ func (e *engine) stop(c Command) {
 		x = e.p.Exit
 	case !e.ready && !e.p.Changed:
 		x = ExitNothing
-	case e.openCount() > 0 || e.writersOpen():
+	case e.openCount() > 0 || e.writersOpen() || e.onlysOpen():
 		x = ExitUnknown
 	}
 	if e.p.Plan != nil {

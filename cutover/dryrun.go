@@ -34,6 +34,7 @@ func DryRun(w World) (World, *Dry) {
 	w.Locks = locks
 	movers := newDryMovers(w.Writers, w.Peeker)
 	w.Movers, w.Publisher, w.After = movers, nil, nil
+	w.Onlys = newDryOnlys(w.Onlys, w.Clock)
 	if w.Preflight != nil {
 		w.Preflight = dryPreflight{w.Preflight, movers}
 	}

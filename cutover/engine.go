@@ -58,6 +58,7 @@ type engine struct {
 	preflights []*preflight
 	public     []*publication
 	afters     []*afterRun
+	onlys      []*onlyRun
 	backing    backRun
 	ending     endRun
 	judged     Judgement
@@ -289,6 +290,7 @@ func (e *engine) build() {
 	}
 	e.findWritten()
 	e.holdSnapshot()
+	e.buildOnlys()
 	e.steps = make([]stepRun, len(p.Steps))
 	e.seenSet = map[Seat]Share{}
 	e.stale, e.keepWake = true, Never
@@ -383,9 +385,6 @@ func (e *engine) fail(err error) {
 		e.err = err
 	}
 }
-
-// wall is the wall time now, in the plan's zone.
-func (e *engine) wall() time.Time { return e.w.Clock.Wall(e.now).In(e.loc) }
 
 // finish ends the loop with a code, once everything is journaled.
 func (e *engine) finish(x Exit) {

@@ -23,6 +23,7 @@ func (p *Plan) Estimate(s *Snapshot) *Estimates {
 		x.out.Takes = max(x.out.Takes, end)
 	}
 	x.finishBy()
+	x.onlys()
 	x.stayers()
 	x.long()
 	return x.out
@@ -282,4 +283,20 @@ func (x *estimator) moves(seat Seat) bool {
 		}
 	}
 	return false
+}
+
+// onlys says which things stop by themselves when their writer moves, with nobody to start them, and which ran nowhere before.
+func (x *estimator) onlys() {
+	for i := range x.p.Steps {
+		if w := x.p.Steps[i].Writer; w != nil {
+			for _, name := range w.Without {
+				x.note(i, false, "%s follows the writer and isn't in `with`: it stops by itself when the record names %s, and runs nowhere until somebody sets its key", name, w.To)
+			}
+		}
+	}
+	for i := range x.p.Onlys {
+		if o := &x.p.Onlys[i]; o.Room == OnlyNone {
+			x.note(-1, false, "%s runs nowhere now: the step that moves its writer starts it there, and going back to the start stops it again", o.Name)
+		}
+	}
 }

@@ -55,6 +55,7 @@ func NewProgress() *Progress {
 		Dark:     map[string]Darkness{},
 		NoWriter: map[string]T{},
 		Fenced:   map[string]FencedState{},
+		Onlys:    map[string]OnlyProgress{},
 		SetAgain: map[Seat][]string{},
 	}
 }
@@ -172,6 +173,8 @@ func (p *Progress) apply(r *Record) error {
 		return p.applyCheckpoint(r)
 	case KindMove, KindWriter, KindAfter:
 		return p.applyWriter(r)
+	case KindOnly:
+		return p.applyOnly(r)
 	case KindIntent, KindDone, KindFailed, KindForeign, KindUnknown, KindStray, KindAdopted:
 		return p.applyObjects(r)
 	}

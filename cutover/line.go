@@ -97,20 +97,20 @@ func (r *Record) check() error {
 }
 
 // payloads tells which of the payloads are there, in the order of Record.
-func (r *Record) payloads() [22]bool {
-	return [22]bool{
+func (r *Record) payloads() [23]bool {
+	return [23]bool{
 		r.Plan != nil, r.Run != nil, r.Step != nil, r.Intent != nil, r.Done != nil, r.Failed != nil, r.Foreign != nil,
-		r.Unknown != nil, r.Stray != nil, r.Adopted != nil, r.Move != nil, r.Writer != nil, r.Seen != nil, r.Verdict != nil,
+		r.Unknown != nil, r.Stray != nil, r.Adopted != nil, r.Move != nil, r.Writer != nil, r.Only != nil, r.Seen != nil, r.Verdict != nil,
 		r.Phase != nil, r.Command != nil, r.Checkpoint != nil, r.Asked != nil, r.Answered != nil, r.Broke != nil, r.Claim != nil,
 		r.After != nil,
 	}
 }
 
 // kinds are the kinds in the order of Record's payloads.
-func kinds() [22]Kind {
-	return [22]Kind{
+func kinds() [23]Kind {
+	return [23]Kind{
 		KindPlan, KindRun, KindStep, KindIntent, KindDone, KindFailed, KindForeign, KindUnknown, KindStray, KindAdopted, KindMove,
-		KindWriter, KindSeen, KindVerdict, KindPhase, KindCommand, KindCheckpoint, KindAsked, KindAnswered, KindBroke, KindClaim,
+		KindWriter, KindOnly, KindSeen, KindVerdict, KindPhase, KindCommand, KindCheckpoint, KindAsked, KindAnswered, KindBroke, KindClaim,
 		KindAfter,
 	}
 }

@@ -176,7 +176,7 @@ func (e *lineWriter) objects(r *Record) {
 		e.strIf("version", a.Version)
 		e.str("who", a.Who)
 		e.str("why", a.Why)
-	case KindMove, KindWriter, KindAfter:
+	case KindMove, KindWriter, KindAfter, KindOnly:
 		e.writers(r)
 	}
 }
@@ -241,6 +241,14 @@ func (e *lineWriter) writers(r *Record) {
 		e.strIf("pos", a.Pos)
 		e.flagIf("checked", a.Checked)
 		e.strsIf("wrong", a.Wrong)
+		return
+	}
+	if m := r.Only; m != nil {
+		e.str("name", m.Name)
+		e.str("room", m.Room)
+		e.num("epoch", m.Epoch)
+		e.str("state", m.At)
+		e.strIf("why", m.Why)
 		return
 	}
 	w := r.Writer

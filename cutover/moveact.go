@@ -63,7 +63,7 @@ func (e *engine) sending(m *mover, a *writer.Act, index uint64, session string) 
 		verb = string(a.Next.Phase)
 		a.Next = a.Next.Signed(e.s.Run, e.s.User+"@"+e.s.Host, e.w.Clock.Wall(e.now))
 		m.fencer = m.fencer.Sending(a.Next, index, session)
-		m.open = true
+		m.open = m.open || a.Next.Phase != writer.Stable
 		switch a.Next.Phase {
 		case writer.Fencing:
 			m.tried, m.fences, m.phase = m.tried+1, 0, e.phases

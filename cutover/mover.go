@@ -32,6 +32,8 @@ type mover struct {
 	begins  int64 // the record of an intended FENCING, 0 none: it must be durable first
 	retryAt T
 	tries   int
+	heldAt  T      // going back in heldIn: when it first waited
+	heldIn  int    // a phase of the run, by engine.phases; 0 none
 	holds   string // why nothing happens, for people; "" it goes on
 	told    string // what people were told of it last
 	lost    string // why the attempt was given up
@@ -97,6 +99,7 @@ func (e *engine) drive(m *mover, wish func(*writer.Record) Room, may func() stri
 	case writer.Done:
 		m.known, m.open, m.settle, m.tries, m.fences = true, false, false, 0, 0
 		e.letGo(m)
+		e.giveOnlys(m.pair)
 		return moveThere
 	case writer.Refuse:
 		m.open, m.lost = false, a.Reason.String()
@@ -187,6 +190,7 @@ func (e *engine) mayFence(m *mover, wish Room, may func() string) (moveState, bo
 		e.letGo(m)
 		return moveGone, true
 	}
+	m.open = false // the record is STABLE, and nothing that was sent can make it anything else
 	if why := cmp.Or(m.seen.NotNow, may()); why != "" {
 		m.holds, m.begins, m.seen, m.retryAt = why, 0, nil, e.now+Second
 		e.at(m.retryAt)
@@ -260,63 +264,6 @@ func (e *engine) recorded(pair string, r *writer.Record) {
 		e.propose(Record{Kind: KindWriter, Writer: &now}, false)
 		if r.Phase == writer.Stable {
 			e.publish(pair)
-		}
-	}
-}
-
-// settleWriters brings every pair that may stand between its sides to the nearer one with exactly one writer: given up before COMMIT,
-// finished after it. True as long as one of them goes on; one that waits for a person, or a server, keeps nobody.
-func (e *engine) settleWriters() bool {
-	goes := false
-	for _, m := range e.movers {
-		if !m.settle && (!m.open || m.phase == e.phases) {
-			continue
-		}
-		goes = e.drive(m, nearer, beginsNothing) == moveOn || goes
-	}
-	return goes
-}
-
-// beginsNothing: a pair that is brought to the nearer side is not moved anew.
-func beginsNothing() string { return "nothing is begun now" }
-
-// nearer is the side to which a move is brought that nobody wishes any more.
-func nearer(r *writer.Record) Room {
-	switch {
-	case r == nil:
-		return ""
-	case r.Phase == writer.Commit:
-		return r.To
-	}
-	return r.Writer
-}
-
-// writersMove: a pair is between its sides, and gets on. Traffic waits meanwhile: of two things that move no gate can be read.
-func (e *engine) writersMove() bool {
-	for _, m := range e.movers {
-		if (m.open || m.settle) && m.holds == "" {
-			return true
-		}
-	}
-	return false
-}
-
-// writersOpen: one may stand between its sides.
-func (e *engine) writersOpen() bool {
-	for _, m := range e.movers {
-		if m.open || m.settle {
-			return true
-		}
-	}
-	return false
-}
-
-// takeWriters prepares a takeover: pairs whose move the former holder had begun, and didn't see the end of.
-func (e *engine) takeWriters() {
-	for _, pair := range sortedKeys(e.p.Moves) {
-		e.publish(pair) // how far the former holder had come with that isn't journaled
-		if mv := e.p.Moves[pair]; mv.Verb != string(writer.Stable) || mv.At != "done" {
-			e.moverOf(pair).settle = true
 		}
 	}
 }

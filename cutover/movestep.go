@@ -26,6 +26,7 @@ func (e *engine) moveStep(i int) {
 			m := e.moverOf(pair)
 			m.tried, m.lost, m.tries = 0, "", 0
 		}
+		e.onlysOf(w)
 	}
 	to := func(*writer.Record) Room { return w.To }
 	for _, pair := range w.Pairs {
@@ -37,14 +38,19 @@ func (e *engine) moveStep(i int) {
 		if m.known && !m.open && e.p.Writers[pair].Writer == w.To {
 			continue
 		}
-		switch e.drive(m, to, func() string { return cmp.Or(e.mayMove(i), e.preflightSays(i, pair, w.To)) }) {
+		switch e.drive(m, to, func() string { return e.mayMovePair(i, pair) }) {
 		case moveOn:
 			s.why = "the writer of " + pair + " moves"
 			return
 		case moveHolds:
 			s.why = m.holds
+			if why := e.onlysAsk(w); why != "" {
+				e.giveOnlys(w.Pairs...)
+				e.ask(i, "move", fmt.Sprintf("%s: %s", e.stepName(i), why), nil)
+			}
 			return
 		case moveGone:
+			e.giveOnlys(w.Pairs...)
 			if w.Once {
 				e.gaveUpOnce(pair)
 				return
@@ -53,7 +59,11 @@ func (e *engine) moveStep(i int) {
 			return
 		}
 	}
-	if s.why = e.unpublished(w.Pairs); s.why != "" {
+	if why := e.onlysAsk(w); why != "" {
+		e.ask(i, "move", fmt.Sprintf("%s: %s", e.stepName(i), why), nil)
+		return
+	}
+	if s.why = cmp.Or(e.onlysWait(w), e.unpublished(w.Pairs)); s.why != "" {
 		return
 	}
 	s.lastWrite = e.now
@@ -94,6 +104,16 @@ func (e *engine) moveTakenOver(i int, m *mover) {
 	default:
 		s.why = "what a process before this one began is brought to an end"
 	}
+}
+
+// mayMovePair is what speaks against beginning the move of a pair now: what speaks against any, its preflight, then what still runs of the
+// things that follow it.
+func (e *engine) mayMovePair(i int, pair string) string {
+	to := e.plan.Steps[i].Writer.To
+	if why := cmp.Or(e.mayMove(i), e.preflightSays(i, pair, to)); why != "" {
+		return why
+	}
+	return e.stopOnlys(pair, to)
 }
 
 // mayMove is what speaks against beginning a move now: the last look before FENCING.

@@ -50,6 +50,7 @@ func NewPlan(in PlanInput) (*Plan, []runbooks.Problem) {
 	b.routes()
 	b.groups()
 	b.pairs()
+	b.onlys()
 	b.p.Rules = rulesPlan(&in.Book.Rules)
 	b.gates()
 	b.gauges()

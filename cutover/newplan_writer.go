@@ -2,6 +2,7 @@ package cutover
 
 import (
 	"cmp"
+	"slices"
 
 	"roomshift/runbooks"
 )
@@ -17,8 +18,11 @@ func (b *planner) writerStep(st *runbooks.Step, out *StepPlan) {
 	if err := budgetFor(out.Writer.NoWriter).Check(); err != nil {
 		b.problem(w.Pos, ruleWriter, "say a longer one", "step %q: no move can be within noWriter %s: %v", st.Name, out.Writer.NoWriter.Duration(), err)
 	}
-	if len(w.With) > 0 {
-		b.problem(w.Pos, ruleNotYet, "", "step %q: `with` isn't carried out by this version", st.Name)
+	out.Writer.With = w.With
+	for i := range b.rooms.Only {
+		if o := &b.rooms.Only[i]; slices.Contains(w.Pairs, o.Pair) && !slices.Contains(w.With, o.Name) {
+			out.Writer.Without = append(out.Writer.Without, o.Name)
+		}
 	}
 	for _, pair := range w.Pairs {
 		if !b.hasMaster(pair, w.To) {
@@ -35,4 +39,27 @@ func (b *planner) hasMaster(pair string, room Room) bool {
 		}
 	}
 	return false
+}
+
+// onlys fills in what the keys of things say that writer steps stop and start.
+func (b *planner) onlys() {
+	for i := range b.rooms.Only {
+		o := &b.rooms.Only[i]
+		if !slices.ContainsFunc(b.book.Steps, func(st runbooks.Step) bool { return st.Writer != nil && slices.Contains(st.Writer.With, o.Name) }) {
+			continue
+		}
+		out := OnlyPlan{Name: o.Name, Pairs: o.PairsOf(b.book), Room: b.in.Snapshot.Onlys[o.Name], Within: cmp.Or(T(o.Within), stopsWithin)}
+		var rooms []Room
+		for _, pair := range out.Pairs {
+			rooms = append(rooms, b.p.writer(pair))
+		}
+		switch {
+		case out.Room == "":
+			b.problem(o.Pos, ruleSnapshot, "", "%s: nobody read its key", o.Name)
+		case out.Room != OnlyNone && !slices.Contains(rooms, out.Room) && !b.p.Evacuate:
+			b.problem(o.Pos, ruleSnapshot, "somebody else set it: look who, and set it to the writer's room or to none",
+				"%s: its key says %s, and the writer that it follows is in %s: it runs nowhere", o.Name, out.Room, rooms[0])
+		}
+		b.p.Onlys = append(b.p.Onlys, out)
+	}
 }

@@ -139,6 +139,9 @@ func (e *engine) newPhase() {
 	e.ending = endRun{}
 	e.pagedAt, e.paged = 0, nil
 	e.keepAt = 0
+	for i := range e.plan.Pairs {
+		e.giveOnlys(e.plan.Pairs[i].Name)
+	}
 	for i := range e.planes { // a listing that waited may have been dropped
 		e.planes[i].keeping = false
 	}

@@ -28,7 +28,8 @@ type Plan struct {
 	Routes []RoutePlan         `json:"routes"`
 	Groups map[string][]string `json:"groups,omitempty"`
 	Pairs  []PairPlan          `json:"pairs,omitempty"`
-	Peak   map[string]float64  `json:"peak,omitempty"` // requests in a second by route or group, as declared
+	Onlys  []OnlyPlan          `json:"onlys,omitempty"` // that writer steps stop and start
+	Peak   map[string]float64  `json:"peak,omitempty"`  // requests in a second by route or group, as declared
 	Gates  []GatePlan          `json:"gates"`
 	Gauges []Gauge             `json:"gauges"`
 	Rules  RulesPlan           `json:"rules"`
@@ -248,8 +249,10 @@ type AskPlan struct {
 type WriterPlan struct {
 	To       Room     `json:"to"`
 	Pairs    []string `json:"pairs"`
-	NoWriter T        `json:"noWriter"` // for so long each may be without a writer
-	IfLost   string   `json:"ifLost"`   // ask or hold
+	NoWriter T        `json:"noWriter"`          // for so long each may be without a writer
+	With     []string `json:"with,omitempty"`    // things that stop before the move and start after it
+	Without  []string `json:"without,omitempty"` // things that follow these pairs and aren't named: they stop by themselves, and nobody starts them
+	IfLost   string   `json:"ifLost"`            // ask or hold
 	// Once: a move that is given up isn't asked about: the run ends where it began. Nobody may be there who could answer.
 	Once bool `json:"once,omitempty"`
 	// Reopen: the writers came up closed where they are, in To, and are opened; nothing else is done.
@@ -261,7 +264,11 @@ func (w *WriterPlan) Budget() writer.Budget { return budgetFor(w.NoWriter) }
 
 // String is "writer of feed-db in cloud".
 func (w *WriterPlan) String() string {
-	return "writer of " + strings.Join(w.Pairs, ", ") + " in " + w.To
+	text := "writer of " + strings.Join(w.Pairs, ", ") + " in " + w.To
+	if len(w.With) > 0 {
+		text += ", with " + strings.Join(w.With, ", ")
+	}
+	return text
 }
 
 // CheckPlan is what must be true.

@@ -37,6 +37,7 @@ type Progress struct {
 	Dark       map[string]Darkness    // pairs that nobody may be writing to now
 	NoWriter   map[string]T           // the longest time in which nobody took a pair's writes while it moved
 	Fenced     map[string]FencedState // by pair: the master that the newest move of this run fenced, and what was found since
+	Onlys      map[string]OnlyProgress
 	// WritersBack is how the going back in force treats the writers: first, stay, or "": after the traffic.
 	WritersBack string
 	FrozenFrom  Phase // what the run was doing when it froze, "" if it didn't
@@ -99,7 +100,8 @@ type Target struct {
 	Step    int // -1: start
 	Want    map[ObjectID]string
 	Writers map[string]Room
-	Share   Share // composed, when it was recorded
+	Onlys   map[string]Room // what the keys of things said that run in one room
+	Share   Share           // composed, when it was recorded
 	Segment int
 	Seq     int64             // of the record that made it
 	Left    map[ObjectID]bool // adopted since: going back to here lists them and leaves them alone

@@ -60,7 +60,7 @@ func (p *Progress) Clone() *Progress {
 	c := *p
 	c.Steps, c.Causes, c.Seens = slices.Clone(p.Steps), slices.Clone(p.Causes), slices.Clone(p.Seens)
 	c.Asked, c.Broken, c.parts = slices.Clone(p.Asked), slices.Clone(p.Broken), slices.Clone(p.parts)
-	c.Writers, c.Moves, c.Answered = maps.Clone(p.Writers), maps.Clone(p.Moves), maps.Clone(p.Answered)
+	c.Writers, c.Moves, c.Onlys, c.Answered = maps.Clone(p.Writers), maps.Clone(p.Moves), maps.Clone(p.Onlys), maps.Clone(p.Answered)
 	c.Dark, c.NoWriter = maps.Clone(p.Dark), maps.Clone(p.NoWriter)
 	c.Mutes, c.Commands = maps.Clone(p.Mutes), maps.Clone(p.Commands)
 	c.Fenced = maps.Clone(p.Fenced)
@@ -68,7 +68,7 @@ func (p *Progress) Clone() *Progress {
 	c.Targets = make(map[string]*Target, len(p.Targets))
 	for name, t := range p.Targets {
 		n := *t
-		n.Want, n.Writers, n.Left, n.Share = maps.Clone(t.Want), maps.Clone(t.Writers), maps.Clone(t.Left), maps.Clone(t.Share)
+		n.Want, n.Writers, n.Onlys, n.Left, n.Share = maps.Clone(t.Want), maps.Clone(t.Writers), maps.Clone(t.Onlys), maps.Clone(t.Left), maps.Clone(t.Share)
 		c.Targets[name] = &n
 	}
 	copies := make([]Object, len(p.Objects))

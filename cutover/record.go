@@ -21,6 +21,7 @@ type Record struct {
 	Adopted    *AdoptedMark    `json:"adopted,omitempty"`
 	Move       *MoveMark       `json:"move,omitempty"`
 	Writer     *WriterMark     `json:"writer,omitempty"`
+	Only       *OnlyMark       `json:"only,omitempty"`
 	Seen       *SeenMark       `json:"seen,omitempty"`
 	Verdict    *VerdictMark    `json:"verdict,omitempty"`
 	Phase      *PhaseMark      `json:"phase,omitempty"`
@@ -50,6 +51,7 @@ const (
 	KindAdopted    Kind = "adopted"
 	KindMove       Kind = "move"
 	KindWriter     Kind = "writer"
+	KindOnly       Kind = "only"
 	KindSeen       Kind = "seen"
 	KindVerdict    Kind = "verdict"
 	KindPhase      Kind = "phase"

@@ -190,4 +190,7 @@ func (e *engine) advancePhase() {
 	case PhaseOver:
 		e.finish(e.p.Exit)
 	}
+	if !e.ended && e.err == nil {
+		e.turnOnlys()
+	}
 }

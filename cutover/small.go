@@ -38,3 +38,6 @@ func abs(n int) int { return max(n, -n) }
 func sign(n int) int { return cmp.Compare(n, 0) }
 
 func parseWall(s string) (time.Time, error) { return time.Parse(time.RFC3339Nano, s) }
+
+// wall is the wall time now, in the plan's zone.
+func (e *engine) wall() time.Time { return e.w.Clock.Wall(e.now).In(e.loc) }

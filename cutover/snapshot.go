@@ -15,6 +15,7 @@ type Snapshot struct {
 	Held    []Held // sorted by plane, seat, object
 	Writers map[string]Seen
 	Pairs   map[string]Peeked // with their records; nil: nobody can look
+	Onlys   map[string]Room   // what the keys of things say that run in one room
 	Rates   map[Seat]float64
 	Wall    time.Time
 	Scrape  T
@@ -23,7 +24,7 @@ type Snapshot struct {
 // TakeSnapshot lists every object of every plane, one Read each, and looks at every pair. Any part that can't be read is an
 // error: a plan over half a listing would undo to half a state.
 func TakeSnapshot(ctx context.Context, w World, pairs []string) (*Snapshot, error) {
-	s := &Snapshot{Wall: w.Clock.Wall(w.Clock.Now()), Writers: map[string]Seen{}}
+	s := &Snapshot{Wall: w.Clock.Wall(w.Clock.Now()), Writers: map[string]Seen{}, Onlys: map[string]Room{}}
 	for i := range w.Planes {
 		held, err := readPlane(ctx, &w.Planes[i])
 		if err != nil {
@@ -51,6 +52,14 @@ func TakeSnapshot(ctx context.Context, w World, pairs []string) (*Snapshot, erro
 			}
 			s.Pairs[pair] = w.Peeker.Peek(ctx, pair)
 		}
+	}
+	for i := range w.Onlys {
+		o := &w.Onlys[i]
+		seen := o.Keeper.Read(ctx)
+		if seen.Err != nil {
+			return nil, fmt.Errorf("read the key of %s: %w", o.Name, seen.Err)
+		}
+		s.Onlys[o.Name] = seen.Key.Room
 	}
 	return s, nil
 }
@@ -122,6 +131,12 @@ func (p *Plan) Stale(s *Snapshot) []string {
 		}
 		if now := pairRecord(s, pair.Name); s.Pairs != nil && p.moves(pair.Name) && !now.same(pair) {
 			out = append(out, fmt.Sprintf("pair %s: planned with %s, is %s now", pair.Name, recordText(pair), recordText(&now)))
+		}
+	}
+	for i := range p.Onlys {
+		o := &p.Onlys[i]
+		if is := s.Onlys[o.Name]; is != o.Room {
+			out = append(out, fmt.Sprintf("%s: planned while its key said %s, it says %s now", o.Name, o.Room, cmp.Or(is, "nothing")))
 		}
 	}
 	return out

@@ -32,6 +32,7 @@ func (e *engine) verify(target *Target) {
 		return
 	}
 	left := append(e.leftAlone(target), e.writersLeft(target)...)
+	left = append(left, e.onlysLeft(target)...)
 	if !b.last {
 		if b.unread == nil || e.now < end {
 			e.readLast()

@@ -15,6 +15,7 @@ type World struct {
 	Journal   Journal
 	Writers   Writers
 	Movers    Movers    // nil: no writer is moved
+	Onlys     []Only    // things that writer steps stop and start
 	Preflight Preflight // nil: nothing is looked at before a move but what its rounds look at
 	Peeker    Peeker    // nil: nobody's record is read before a run
 	Publisher Publisher // nil: writers are told by their records alone

@@ -45,9 +45,10 @@ var (
 	shapeFence       = &shape{name: "fence", what: "a fence", keys: words("provider instance parameter quiet"), required: words("provider instance")}
 	shapeReaders     = &shape{name: "readers", what: "readers", keys: words("consul"), required: words("consul")}
 	shapeSync        = &shape{name: "sync", what: "sync", keys: words("dts"), required: words("dts")}
-	shapeOnly        = &shape{name: "only", what: "an only", keys: words("consul running"), required: words("consul")}
+	shapeOnly        = &shape{name: "only", what: "an only", keys: words("consul pair user within running behind")}
 	shapeOnlyConsul  = &shape{name: "onlyConsul", what: "an only's consul", keys: words("key"), required: words("key")}
-	shapeRunning     = &shape{name: "running", what: "running", keys: words("prometheus each"), required: words("prometheus each")}
+	shapeRunning     = &shape{name: "running", what: "running", keys: words("prometheus consul each"), required: words("each")}
+	shapeBehind      = &shape{name: "behind", what: "behind", keys: words("prometheus each"), required: words("prometheus each")}
 	shapeGate        = &shape{name: "gate", what: "a gate",
 		keys: words("each rooms link ratio prometheus replication database every maxAge blindFor window hold abort minEvents bake onAbort")}
 	shapeRatio = &shape{name: "ratio", what: "a ratio", keys: words("good bad of")}
@@ -86,7 +87,7 @@ func shapesOf(kind string) []*shape {
 	if kind == "rooms" {
 		return []*shape{shapeRooms, shapeControl, shapeRoom, shapeConsul, shapeAgents, shapePrometheus, shapeCapacity, shapeLink,
 			shapePeak, shapeProbe, shapeObserve, shapeRoute, shapeRouteConsul, shapeDNS, shapeProviders, shapeAlidns, shapeCloud, shapePair, shapeMaster, shapeFence, shapeReaders,
-			shapeSync, shapeOnly, shapeOnlyConsul, shapeRunning, shapeGate, shapeRatio, shapeAsked, shapeLimit}
+			shapeSync, shapeOnly, shapeOnlyConsul, shapeRunning, shapeBehind, shapeGate, shapeRatio, shapeAsked, shapeLimit}
 	}
 	return []*shape{shapeRunbook, shapeMove, shapeRules, shapeWindow, shapeBlocked, shapeOverride, shapeLimitChange, shapeStep,
 		shapeSettle, shapeAsk, shapeCheck, shapeCheckProbe, shapeCheckWriter, shapeQuiet, shapeWriter, shapeDrain, shapeCall,

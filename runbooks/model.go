@@ -241,12 +241,23 @@ type Fence struct {
 	Quiet                         time.Duration
 }
 
-// Only is something that runs in exactly one room, or in none.
+// Only is something that runs in exactly one room, or in none: where its key says, and only while the pair's record says that its writer
+// is there.
 type Only struct {
 	Pos
-	Name, Key string
-	Running   *Observe // RoomLabel unused: asked at each room
+	Name   string
+	Key    string        // "" PREFIX/only/NAME; in the Consul that has the pair's record
+	Pair   string        // "": the only pair of the file, or all of the steps that name it, see PairsOf
+	User   string        // its account on the pair's masters, "" none: it has no open transaction when it has stopped
+	Within time.Duration // so long it may take to stop; 0: two minutes
+
+	Running *Observe // how many of it run, asked at each room; RoomLabel unused
+	Service string   // instead: how many instances of this service pass, in each room's Consul
+	Behind  *Observe // how much of its offsets hasn't reached the room that it goes to, asked there; nil: it has none
 }
+
+// Measured says whether it can be seen that nothing of it runs.
+func (o *Only) Measured() bool { return o.Running != nil || o.Service != "" }
 
 // Gate is a measured value with two limits. LoadRunbook returns it merged with the runbook's overrides.
 type Gate struct {

@@ -27,10 +27,6 @@ func NotYet(book *Runbook) []Problem {
 		switch s.Kind {
 		case StepSwitch, StepDrain, StepCall:
 			add(s.Pos, where, string(s.Kind))
-		case StepWriter:
-			if len(s.Writer.With) > 0 {
-				add(s.Writer.Pos, where, "with")
-			}
 		case StepCheck:
 			if s.Check.Checksum != nil {
 				add(s.Check.ChecksumAt, where, "check: checksum")

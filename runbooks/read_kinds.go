@@ -102,6 +102,7 @@ func (b *bookReader) writer(n *yaml.Node, s *shape) *WriterMove {
 	}
 	w.NoWriter = f.duration("noWriter", time.Millisecond)
 	w.With = b.namesOf(f.items("with"), b.x, anOnly)
+	b.withs(w)
 	w.IfLost = f.one("ifLost", "ask", "hold")
 	for _, name := range w.Pairs {
 		p := b.rooms.Pair(name)

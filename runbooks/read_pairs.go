@@ -96,26 +96,6 @@ func (r *roomsReader) master(e entry) Master {
 	return m
 }
 
-func (r *roomsReader) onlys(f *fields) {
-	for _, e := range f.under("only") {
-		of, ok := r.fields(e.value, shapeOnly)
-		if !ok {
-			continue
-		}
-		o := Only{Pos: r.pos(e.key), Name: e.key.Value}
-		if n := of.get("consul"); n != nil {
-			c, _ := r.fields(n, shapeOnlyConsul)
-			o.Key = c.consulKey("key")
-		}
-		if n := of.get("running"); n != nil {
-			rf, _ := r.fields(n, shapeRunning)
-			rf.one("each", "room")
-			o.Running = &Observe{Pos: r.pos(n), Query: rf.query("prometheus", "$room", "$window")}
-		}
-		r.rooms.Only = append(r.rooms.Only, o)
-	}
-}
-
 // checkPairs says which pairs nobody watches.
 func (r *roomsReader) checkPairs() {
 	for _, p := range r.rooms.Pairs {

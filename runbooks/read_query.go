@@ -72,6 +72,9 @@ func (r *roomsReader) checkQueries() {
 		if o.Running != nil {
 			r.checkAsked(r.rooms, o.Running.Pos, "running", r.x.rooms, o.Running.Query)
 		}
+		if o.Behind != nil {
+			r.checkAsked(r.rooms, o.Behind.Pos, "behind", r.x.rooms, o.Behind.Query)
+		}
 	}
 }
 

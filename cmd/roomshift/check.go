@@ -164,6 +164,7 @@ func (r *realRooms) findings(ctx context.Context, serves func(cutover.Room) bool
 		}
 	}
 	fs = append(fs, cutFindings(r.l.Book.Gates, beats)...)
+	fs = append(fs, r.onlyFindings(ctx)...)
 	for _, f := range r.metrics.Check(ctx, serves) {
 		fs = append(fs, finding{Check: f.Check, Room: f.Room, Seen: f.Seen, Want: f.Want, Do: f.Do, OK: f.OK})
 	}

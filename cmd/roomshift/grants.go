@@ -74,10 +74,11 @@ func policyLines(rooms *runbooks.Rooms, room string) []string {
 	for _, spec := range keysIn(rooms, room) {
 		keys = append(keys, spec.Key)
 	}
+	keys = append(keys, onlyKeys(rooms, room)...)
 	lines := strings.Split(strings.TrimSpace(consul.Policy(rooms.Control.Prefix, keys...)), "\n")
 	lines = slices.Concat(lines, upstreamPolicy(rooms, room), serviceRights(rooms, room))
 	lines = append(lines, publishRights(rooms)...)
-	for _, l := range readerRights(rooms, room) {
+	for _, l := range slices.Concat(readerRights(rooms, room), onlyRights(rooms)) {
 		if !slices.Contains(lines, l) {
 			lines = append(lines, l)
 		}

@@ -71,6 +71,8 @@ func (l *lines) record(r *cutover.Record) {
 		l.moves.record(r.Writer, at, put)
 	case r.After != nil:
 		l.moves.after(r.After, put)
+	case r.Only != nil:
+		onlyLine(r.Only, put)
 	case r.Phase != nil:
 		l.held = time.Time{}
 		l.phase(r.Phase, put)

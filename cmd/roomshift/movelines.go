@@ -96,3 +96,18 @@ func (m moveLines) after(a *cutover.AfterMark, put func(string, string, ...any))
 		}
 	}
 }
+
+// onlyLine tells what became of the key of a thing that follows a writer.
+func onlyLine(m *cutover.OnlyMark, put func(string, string, ...any)) {
+	switch m.At {
+	case "begun":
+	case "done":
+		put("only", "%s: %s", m.Name, m.Room)
+	case "zero":
+		put("only", "%s has stopped", m.Name)
+	case "foreign", "adopted":
+		put("only", "%s: %s, %s", m.Name, m.Room, m.At)
+	default:
+		put("only", "%s: %s %s: %s", m.Name, m.Room, m.At, m.Why)
+	}
+}

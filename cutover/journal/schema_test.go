@@ -39,7 +39,7 @@ var says = map[string]string{
 	"done": "objects hold what the request wrote", "failed": "objects were not changed by the request and won't be",
 	"foreign": "an object holds what somebody else wrote", "unknown": "a request may have landed, or may still",
 	"stray": "an object holds an older value of ours", "adopted": "a person takes what is there as wanted", "move": "a verb of a writer move",
-	"writer": "a pair's writer record as answered", "seen": "composed share of all requests in each room, in basis points", "verdict": "a change of act or of its causes",
+	"writer": "a pair's writer record as answered", "seen": "composed share of all requests in each room, in basis points", "only": "what became of the key of a thing that runs in one room", "verdict": "a change of act or of its causes",
 	"phase": "a new phase; the last record of a run says its exit code and causes", "command": "a person's command", "checkpoint": "the run stands at a checkpoint",
 	"asked": "a question to people", "answered": "the end of a question", "broke": "a rule broken by name", "claim": "what the run holds against others",
 }

@@ -112,6 +112,7 @@ func (s *Sim) build() error {
 			}
 		}
 	}
+	s.buildOnlys()
 	return s.prepare()
 }
 
@@ -310,6 +311,11 @@ func (s *Sim) buildPlaces() {
 	add(s.rooms[s.control])
 	for _, p := range s.planes {
 		add(p.Place)
+	}
+	for _, p := range s.l.Rooms.Pairs { // whose Consul has its record, and the keys of what follows it
+		if p.Record != "" {
+			add(p.Record)
+		}
 	}
 }
 

@@ -13,12 +13,12 @@ type Fault struct {
 	text string
 	kind string
 
-	pair, gate, seat, route, room, plane, object string
-	from, to                                     cutover.Room
-	value                                        float64 // a part of 1, or a number, or seconds
-	text2                                        string  // a value as written
-	d                                            cutover.T
-	n                                            int // how many, 0: half, -1: all
+	pair, gate, seat, route, room, plane, object, only string
+	from, to                                           cutover.Room
+	value                                              float64 // a part of 1, or a number, or seconds
+	text2                                              string  // a value as written
+	d                                                  cutover.T
+	n                                                  int // how many, 0: half, -1: all
 
 	at     cutover.T // Never: not by time
 	write  int       // 0: not by a write
@@ -33,7 +33,7 @@ type Fault struct {
 func (f Fault) String() string { return f.text }
 
 // faultForm is one way to write a fault. Words in capitals stand for: PAIR, GATE (or GATE@ROOM), SEAT (or a route), ROUTE, ROOM,
-// PLANE (or a room), OBJECT; A→B two rooms; D a time; P a percentage; V a percentage, time or number; N a number, "half" or
+// PLANE (or a room), OBJECT, ONLY; A→B two rooms; D a time; P a percentage; V a percentage, time or number; N a number, "half" or
 // "all"; W the number of a write.
 type faultForm struct {
 	kind, form, about string
@@ -78,6 +78,8 @@ var faultForms = []faultForm{
 	{"kill before", "kill before record W", "the same, and the record is lost"},
 	{"foreign", "foreign SEAT P", "somebody else gives the seat this share"},
 	{"foreign object", "foreign OBJECT = V", "somebody else writes the object"},
+	{"stuck", "stuck ONLY", "it goes on where it runs, whatever its key says"},
+	{"foreign only", "key ONLY = ROOM", "somebody else sets its key"},
 	{"replace", "replace N ROUTE", "so many instances go, as many others come"},
 	{"join", "join N ROUTE", "so many instances come"},
 	{"leave", "leave N ROUTE", "so many instances go"},

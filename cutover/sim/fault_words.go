@@ -189,7 +189,13 @@ func (f *Fault) name(what, word string) {
 		f.seat = word
 	case "ROUTE":
 		f.route = word
+	case "ONLY":
+		f.only = word
 	case "ROOM":
+		if f.kind == "foreign only" {
+			f.text2 = word
+			return
+		}
 		f.room = word
 	case "PLANE":
 		f.plane = word

@@ -107,7 +107,7 @@ func TestFaultNames(t *testing.T) {
 // TestHelpParses: every form that help shows can be written so.
 func TestHelpParses(t *testing.T) {
 	words := map[string]string{"PAIR": "feed-db", "A→B": "home→cloud", "D": "10s", "P": "5%", "ROOM": "cloud", "GATE": "slow@home", "V": "3",
-		"PLANE": "home/keys", "W": "3", "SEAT": "gw@home", "OBJECT": "gateway/rules/main", "N": "half", "ROUTE": "im"}
+		"PLANE": "home/keys", "W": "3", "SEAT": "gw@home", "OBJECT": "gateway/rules/main", "N": "half", "ROUTE": "im", "ONLY": "feed-jobs"}
 	for _, form := range faultForms {
 		var text []string
 		for _, w := range strings.Fields(form.form) {

@@ -394,6 +394,7 @@ func (s *Sim) writeRecord(p *pair, mine *moving, next writer.Record, index uint6
 	s.sessions++
 	p.text, p.index = &next, uint64(s.sessions) //nolint:gosec // counts up from 1
 	s.history = append(s.history, Recorded{s.now, p.name, next})
+	s.wakeOnlys()
 	if next.Phase == writer.Stable {
 		for side := range p.masters {
 			p.masters[side].marker = writer.Marker{Epoch: next.Epoch, Writer: next.Writer}

@@ -37,6 +37,7 @@ type Options struct {
 	Instances map[string]int          // instances of an upstream or a service in each room, by route; others have 4
 	Shares    map[string]int          // basis points of the run's destination at the start, by route or seat; others: see startShare
 	Writers   map[string]cutover.Room // the room that takes a pair's writes; others: the room that the run leaves
+	Onlys     map[string]cutover.Room // what the key of a thing says, "" there is none; others: the room of its first pair's writer
 	Rate      float64                 // of requests, as a part of the declared peak, 0: 0.15, as in a night
 	Lag       time.Duration           // replication delay when nothing is wrong, 0: some 40 ms, by the seed
 	Limits    func(p *cutover.Plane)  // changes a plane's limits (MaxChanges, MaxBytes, Workers …) as it is made; nil: the usual ones
@@ -113,7 +114,10 @@ type Sim struct {
 	sessions int        // of moves of write roles, and their records' indexes
 	history  []Recorded // of write roles
 	verbs    []Verb
-	timeline []Happened
+	onlys    []*only
+
+	onlyWrites []OnlyWrite
+	timeline   []Happened
 }
 
 // startTime is 1 s: engine time 0 means "not yet" in places, and no process starts with its clock.

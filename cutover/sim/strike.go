@@ -52,6 +52,10 @@ func (s *Sim) known(f *Fault) error {
 			members = append(members, r.name)
 		}
 	}
+	var onlys []string
+	for _, o := range s.onlys {
+		onlys = append(onlys, o.spec.Name)
+	}
 	for _, st := range s.seats {
 		seats = append(seats, st.id.String())
 	}
@@ -62,7 +66,7 @@ func (s *Sim) known(f *Fault) error {
 		what, name string
 		of         []string
 	}{
-		{"pair", f.pair, pairs}, {"gate", f.gate, gates}, {"seat", f.seat, slices.Concat(seats, routes)}, {"room", f.room, rooms},
+		{"pair", f.pair, pairs}, {"only", f.only, onlys}, {"gate", f.gate, gates}, {"seat", f.seat, slices.Concat(seats, routes)}, {"room", f.room, rooms},
 		{"route with instances", f.route, members}, {"room", f.from, rooms}, {"room", f.to, rooms},
 		{"plane or room", f.plane, slices.Concat(planes, rooms)}, {"plane or room", f.in, slices.Concat(planes, rooms)},
 	} {
@@ -105,6 +109,8 @@ func (s *Sim) strike(f *fault) {
 		s.traffic.warm[s.roomIndex(f.room)] = warmth{next: cutover.Never, coolAt: cutover.Never}
 	case "foreign":
 		f.fired = s.foreign(f)
+	case "foreign only":
+		f.fired = s.setOnly(f)
 	case "foreign object":
 		s.findObject(&f.Fault)()
 	case "replace", "join", "leave", "restart", "sick":
@@ -128,6 +134,7 @@ func (f *fault) begin(s *Sim) {
 		}
 	}
 	f.on, f.since = true, s.now
+	s.wakeOnlys()
 	if f.kind == "consul" || f.kind == "room" {
 		for _, p := range s.places {
 			p.expect()
@@ -139,6 +146,7 @@ func (f *fault) begin(s *Sim) {
 				p.sweep()
 			}
 			f.on, s.traffic.dirty = false, true
+			s.wakeOnlys()
 			s.happened(nil, Happened{Note: "over: " + f.text})
 		})
 	}

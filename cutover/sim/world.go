@@ -30,6 +30,7 @@ func (r *Runner) World() cutover.World {
 		pl.Medium = &medium{plane: p, r: r}
 		w.Planes = append(w.Planes, pl)
 	}
+	w.Onlys = r.worldOnlys()
 	for _, p := range r.s.places {
 		w.Locks = append(w.Locks, cutover.Place{Name: p.name, Lock: &lock{place: p, r: r}})
 	}
