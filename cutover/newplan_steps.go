@@ -197,8 +197,8 @@ func askPlan(out *StepPlan, field string, a *runbooks.Ask) *AskPlan {
 
 func (b *planner) check(st *runbooks.Step, out *StepPlan) {
 	c := st.Check
-	if c.Checksum != nil || c.Quiet != nil {
-		b.problem(c.Pos, ruleNotYet, "", "step %q: only `probe`, `writer` and `capacity` are checked by this version", st.Name)
+	if c.Quiet != nil {
+		b.problem(c.Pos, ruleNotYet, "", "step %q: only `probe`, `writer`, `checksum` and `capacity` are checked by this version", st.Name)
 	}
 	out.Check = &CheckPlan{Capacity: c.Capacity}
 	if w := c.Writer; w != nil {
@@ -208,6 +208,9 @@ func (b *planner) check(st *runbooks.Step, out *StepPlan) {
 				b.problem(w.Pos, ruleName, "", "step %q: pair %s has no master in %s", st.Name, pair, out.Check.Writer.To)
 			}
 		}
+	}
+	for _, pair := range sortedKeys(c.Checksum) {
+		out.Check.Checksum = append(out.Check.Checksum, ChecksumPlan{Pair: pair, Within: T(c.Checksum[pair])})
 	}
 	if c.Probe == nil {
 		return

@@ -278,7 +278,8 @@ type CheckPlan struct {
 	Paths    []string `json:"paths,omitempty"`
 	Capacity string   `json:"capacity,omitempty"` // now or peak
 
-	Writer *WriterCheckPlan `json:"writer,omitempty"`
+	Writer   *WriterCheckPlan `json:"writer,omitempty"`
+	Checksum []ChecksumPlan   `json:"checksum,omitempty"` // sorted by pair
 }
 
 // Estimates is what a plan shows and no decision needs: it follows the traffic.

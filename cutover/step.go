@@ -331,7 +331,7 @@ func (e *engine) check(i int) {
 		}
 	}
 	c := st.Check
-	if c == nil || len(c.Paths) == 0 && c.Writer == nil {
+	if c == nil || len(c.Paths) == 0 && c.Writer == nil && len(c.Checksum) == 0 {
 		finish("", e.capacity(i))
 		return
 	}
@@ -339,7 +339,7 @@ func (e *engine) check(i int) {
 	if c.Writer != nil {
 		limit += preflightLimit * T(len(c.Writer.Pairs))
 	}
-	was := slices.Clone(e.p.Broken)
+	was, now := slices.Clone(e.p.Broken), e.wall()
 	broken := func(rule string) bool {
 		return slices.ContainsFunc(was, func(b BrokeMark) bool { return b.Rule == rule })
 	}
@@ -350,6 +350,11 @@ func (e *engine) check(i int) {
 		}
 		if r.err == nil && c.Writer != nil {
 			r = e.checkWriters(ctx, c.Writer, broken)
+		}
+		if r.err == nil && len(c.Checksum) > 0 {
+			var why string
+			why, r.err = checkSums(ctx, e.w.Comparisons, c.Checksum, now)
+			r.why = strings.Trim(r.why+"; "+why, "; ")
 		}
 		return r
 	}, func(v any) {

@@ -20,9 +20,11 @@ type World struct {
 	Peeker    Peeker    // nil: nobody's record is read before a run
 	Publisher Publisher // nil: writers are told by their records alone
 	After     After     // nil: nobody looks at a pair after its move
-	Prober    Prober
-	Operators Operators
-	Show      Show // nil: nobody looks
+	// Comparisons: nil, nothing is known of any.
+	Comparisons Comparisons
+	Prober      Prober
+	Operators   Operators
+	Show        Show // nil: nobody looks
 }
 
 // Event is one thing that Clock.Next hands over. Exactly one of the pointers is set.

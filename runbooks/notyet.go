@@ -28,9 +28,6 @@ func NotYet(book *Runbook) []Problem {
 		case StepSwitch, StepDrain, StepCall:
 			add(s.Pos, where, string(s.Kind))
 		case StepCheck:
-			if s.Check.Checksum != nil {
-				add(s.Check.ChecksumAt, where, "check: checksum")
-			}
 			if s.Check.Quiet != nil {
 				add(s.Check.Quiet.Pos, where, "check: quiet")
 			}

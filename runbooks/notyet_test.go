@@ -19,13 +19,11 @@ func said(ps []Problem) []string {
 func TestNotYet(t *testing.T) {
 	for book, want := range map[string][]string{
 		"testdata/examples/spring-festival-out.yaml": {
-			`spring-festival-out.yaml:21 step "cloud answers": check: checksum is not carried out yet`,
 			`spring-festival-out.yaml:34 step "long connections": drain is not carried out yet`,
 			`spring-festival-out.yaml:40 step "freeze DDL": call is not carried out yet`,
 		},
 		"testdata/examples/spring-festival-back.yaml": {
 			`spring-festival-back.yaml:5 the runbook: returns is not carried out yet`,
-			`spring-festival-back.yaml:18 step "home answers": check: checksum is not carried out yet`,
 			`spring-festival-back.yaml:33 step "drained": check: quiet is not carried out yet`,
 			`spring-festival-back.yaml:36 step "thaw DDL": call is not carried out yet`,
 		},

@@ -47,6 +47,7 @@ type realRooms struct {
 func wire(l *runbooks.Loaded, clk *clock, plan *cutover.Plan) (*realRooms, error) {
 	r := &realRooms{l: l, plan: plan, clock: clk, consuls: map[string]*consul.Client{}, rings: dbsync.Rings{}}
 	r.world.Clock, r.world.Peeker, r.world.After = clk, peeker{r}, afterMoves{r.rings}
+	r.world.Comparisons = comparisons{l.Rooms.Environment}
 	for _, build := range []func() error{r.wireConsuls, r.wireServices, r.wireNames, r.wirePairs, r.wireWriters, r.wirePublisher, r.wireMetrics, r.wireOnlys} {
 		if err := build(); err != nil {
 			r.Close()

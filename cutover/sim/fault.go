@@ -58,6 +58,8 @@ var faultForms = []faultForm{
 	{"prometheus", "prometheus ROOM down", "its Prometheus is gone"},
 	{"consul", "consul ROOM down", "its Consul is gone, with its locks' renewals"},
 	{"room", "room ROOM down", "all of it is gone"},
+	{"drift", "drift PAIR", "the last comparison saw that the rooms aren't the same"},
+	{"uncompared", "uncompared PAIR", "the rooms were never compared"},
 	{"stray", "stray PAIR ROOM", "somebody writes on the pair's master there, past its fence"},
 	{"server", "freeze server ROOM", "its MySQL masters stand still"},
 	{"probe", "probe ROOM fails", "it doesn't answer probes"},

@@ -20,7 +20,7 @@ func (s *Sim) World() cutover.World {
 
 // World is the rooms as this process reaches them.
 func (r *Runner) World() cutover.World {
-	w := cutover.World{Clock: r, Gauges: &r.gauges, Journal: &runnerJournal{r.s.journal, r}, Writers: writers{r}, Movers: movers{r}, After: after{r}, Preflight: preflight{r}, Peeker: peeker{r}, Prober: prober{r},
+	w := cutover.World{Clock: r, Gauges: &r.gauges, Journal: &runnerJournal{r.s.journal, r}, Writers: writers{r}, Movers: movers{r}, After: after{r}, Comparisons: comparisons{r}, Preflight: preflight{r}, Peeker: peeker{r}, Prober: prober{r},
 		Operators: &operators{r}, Show: &shows{r}}
 	if r.s.o.Publish != nil {
 		w.Publisher = publisher{r}
