@@ -97,7 +97,11 @@ func (w *writerScene) home() {
 	if err := errors.Join(ring.Master(lab.Cloud).Fence(ctx), ring.Await(ctx), ring.Master(lab.Home).Open(ctx)); err != nil {
 		w.t.Error(err)
 	}
-	w.exec(lab.Home, "DROP TABLE IF EXISTS app.tokens", "DELETE FROM roomshift.heartbeat WHERE epoch < 1000000000000")
+	w.exec(lab.Home, "DROP TABLE IF EXISTS app.tokens", "UPDATE roomshift.heartbeat SET epoch = 0")
+	if _, _, err := ask(ctx, w.lab, "DELETE", lab.Home, "/v1/kv/roomshift/writer/?recurse"); err != nil {
+		w.t.Error(err)
+	}
+	w.lab.Forget()
 	w.await()
 }
 
