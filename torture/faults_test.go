@@ -340,45 +340,52 @@ func xaFault(r *rand.Rand, m *move) fault {
 			_ = conn.Raw(func(any) error { return errBadConn })
 			return
 		}
+		struck := make(chan struct{})
 		m.at(p, func(request) doing {
-			m.later(wait, func() {
-				err := execAll(conn, "XA END "+xid)
-				if err == nil && prepare {
-					err = execAll(conn, "XA PREPARE "+xid)
-				}
-				m.say("the XA branch: %v", err)
-				if err == nil && prepare && commit && m.commitXA(late, conn, room, name) {
-					_ = conn.Close()
-					return
-				}
-				_ = conn.Raw(func(any) error { return errBadConn })
-				m.c.all.Go(func() { m.c.forget(room, xid) })
-			})
+			close(struck)
 			return doing{}
 		})
-		m.all.Go(func() { // its connection lasts until all is healed, and is nobody else's after that: the branch may still be open
-			<-m.ctx.Done()
-			_ = conn.Raw(func(any) error { return errBadConn })
-			m.c.all.Go(func() { m.c.forget(room, xid) })
+		m.all.Go(func() {
+			// The connection is nobody else's afterwards: the branch may still be open.
+			defer func() {
+				_ = conn.Raw(func(any) error { return errBadConn })
+				m.c.all.Go(func() { m.c.forget(room, xid) })
+			}()
+			select {
+			case <-struck:
+			case <-m.ctx.Done():
+				return
+			}
+			time.Sleep(wait)
+			err := execAll(conn, "XA END "+xid)
+			if err == nil && prepare {
+				err = execAll(conn, "XA PREPARE "+xid)
+			}
+			m.say("the XA branch: %v", err)
+			if err == nil && prepare && commit {
+				time.Sleep(late)
+				m.commitXA(conn, room, name)
+			}
 		})
 	}}
 }
 
-// commitXA commits a prepared branch after a while, on its own connection or another one, for a while.
-func (m *move) commitXA(after time.Duration, conn *sql.Conn, room, name string) bool {
-	time.Sleep(after)
+// commitXA commits a prepared branch, on its own connection or another one, for a while.
+func (m *move) commitXA(conn *sql.Conn, room, name string) {
 	for range 20 {
-		if execAll(conn, "XA COMMIT '"+name+"'") == nil {
-			m.c.ack(name, room, 0, nil)
-			return true
+		err := execAll(conn, "XA COMMIT '"+name+"'")
+		if err != nil {
+			ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
+			_, err = m.s.apps[room].ExecContext(ctx, "XA COMMIT '"+name+"'")
+			cancel()
 		}
-		if _, err := m.s.apps[room].ExecContext(m.ctx, "XA COMMIT '"+name+"'"); err == nil {
+		if err == nil {
+			m.say("the XA branch is committed in %s", room)
 			m.c.ack(name, room, 0, nil)
-			return true
+			return
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	return false
 }
 
 func execAll(conn *sql.Conn, queries ...string) error {
