@@ -48,6 +48,9 @@ func draw(r *rand.Rand, m *move, slow bool, only map[string]bool) {
 				sum += k.weight
 			}
 		}
+		if sum == 0 {
+			return
+		}
 		at := r.IntN(sum)
 		for _, k := range kindsOfFaults {
 			if !slow && k.slow || len(only) > 0 && !only[k.name] {
@@ -462,6 +465,10 @@ func abortFault(r *rand.Rand, m *move) fault {
 	p := drawPlace(r)
 	return fault{fmt.Sprintf("a person wants it undone at %v", p), func(m *move) {
 		m.at(p, func(q request) doing {
+			if *real != "" {
+				m.all.Go(func() { m.say("back: %v", m.s.word(q.slot)) })
+				return doing{}
+			}
 			m.each(q.slot, func(p *process) { p.signal(syscall.SIGUSR1) })
 			return doing{}
 		})

@@ -64,7 +64,8 @@ var mutants = []mutant{
 			"case t.wm == ReadOnly && t.xm == ReadOnly:\n\t\treturn t.hold(true, \"the record\", \"ABORT\", \"a row\", \"none\")"}}},
 	{name: "restart writable", rule: "R12", engine: server.MariaDB, faults: "crash", scene: true},
 	{name: "XA not looked for", rule: "R13", engine: server.MySQL, faults: "xa", patches: []patch{
-		{"dbsync/server_seen.go", "out.Clients, out.XA, out.Pos = len(st.Clients), st.XA, string(st.Position)", "out.Clients, out.XA, out.Pos = len(st.Clients), nil, string(st.Position)"}}},
+		{"dbsync/server_seen.go", "out.Clients, out.XA, out.Pos = len(st.Clients), st.XA, string(st.Position)", "out.Clients, out.XA, out.Pos = len(st.Clients), nil, string(st.Position)"},
+		{"dbsync/server_seen.go", "got.st.XA = append(got.st.XA, xid(r))", "_ = xid(r)"}}},
 	{name: "nobody is killed: XA before the kill", rule: "R13", engine: server.MySQL, faults: "xa", patches: []patch{
 		{"dbsync/server_seen.go", "out.Clients, out.XA, out.Pos = len(st.Clients), st.XA, string(st.Position)", "out.Clients, out.XA, out.Pos = 0, st.XA, string(st.Position)"}}},
 	{name: "super_read_only alone, no server lock", rule: "R14", engine: server.MySQL, faults: "lock,lost,cut,kill", patches: append([]patch{

@@ -2,6 +2,7 @@ package torture
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"os"
 	"os/exec"
@@ -38,6 +39,11 @@ func (s *scene) start(i int, want string, noWriter, limit time.Duration) (*proce
 	}
 	p := &process{slot: i, want: want, cmd: exec.Command(program), done: make(chan struct{})}
 	p.cmd.Env = append(os.Environ(), toolEnv+"="+string(text))
+	if *real != "" {
+		if p.cmd, err = s.command(context.Background(), i, want, noWriter); err != nil {
+			return nil, err
+		}
+	}
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	out, err := p.cmd.StdoutPipe()
 	if err != nil {
@@ -95,6 +101,15 @@ func (p *process) said() (word, why string) {
 		return "", ""
 	}
 	last := p.lines[len(p.lines)-1]
+	if *real != "" {
+		switch p.cmd.ProcessState.ExitCode() {
+		case 0:
+			return saidDone, last
+		case 3, 6:
+			return saidGone, last
+		}
+		return saidHold, strings.Join(p.lines, " · ")
+	}
 	for _, w := range []string{saidDone, saidRefuse, saidHold, saidGone, saidFailed} {
 		if strings.HasPrefix(last, w+" ") || last == w {
 			return w, strings.TrimPrefix(strings.TrimPrefix(last, w), " ")

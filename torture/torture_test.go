@@ -18,9 +18,11 @@ import (
 )
 
 var (
-	seed   = flag.Uint64("seed", 0, "of the schedule; 0: 1 in the short form, a new one in the long one")
-	moves  = flag.Int("moves", 0, "how many moves of each engine; 0: the short form")
-	faulty = flag.String("faults", "", "kinds of faults that are drawn, with commas; empty: all (see kindsOfFaults)")
+	seed      = flag.Uint64("seed", 0, "of the schedule; 0: 1 in the short form, a new one in the long one")
+	moves     = flag.Int("moves", 0, "how many moves of each engine; 0: the short form")
+	otherTool = flag.String("tool", "", "another build of this test, whose process is put under test")
+	tell      = flag.Bool("stories", false, "tell all that is known of each move")
+	faulty    = flag.String("faults", "", "kinds of faults that are drawn, with commas; empty: all (see kindsOfFaults), none: no fault")
 )
 
 const shortMoves = 20
@@ -30,6 +32,9 @@ func TestMain(m *testing.M) {
 		os.Exit(tool(text))
 	}
 	flag.Parse()
+	if *otherTool != "" {
+		program = *otherTool
+	}
 	os.Exit(m.Run())
 }
 
@@ -190,6 +195,9 @@ func (x *session) move(ctx context.Context, s *scene, c *clients, watch *sampler
 			return fmt.Errorf("no client's write is taken in %s\n%s", now.Writer, m.story())
 		}
 		time.Sleep(5 * time.Millisecond)
+	}
+	if *tell {
+		logf("%s", m.story())
 	}
 	word, why := m.procs[0].said()
 	logf("%s %s → %s, epoch %d, %v (%s %s)", m.began.UTC().Format("15:04:05"), m, now.Writer, now.Epoch, time.Since(m.began).Round(10*time.Millisecond), word, cutTo(why, 80))
