@@ -6,7 +6,7 @@
 # make lab    two rooms of real servers on this machine, until Ctrl-C
 # make lint   gofmt, go vet, staticcheck, golangci-lint
 # make bench  every benchmark
-# make bench-writer  how long nobody takes writes while the write role moves, by engine, delay of the line, and way of moving
+# make bench-writer  how long nobody takes writes while the write role moves, by engine and delay of the line, beside the bare algorithm
 
 GO ?= go
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.7.0
@@ -58,5 +58,6 @@ lint:
 bench:
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
+# See torture/bench_test.go: thirty moves of each engine at each delay, and thirty by the bare algorithm in turns with them.
 bench-writer: deps
-	$(GO) test -run '^$$' -bench BenchmarkMove -benchtime 30x -timeout 60m ./dbsync
+	$(GO) test -run '^$$' -bench BenchmarkMove -benchtime 30x -timeout 120m ./torture

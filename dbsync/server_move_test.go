@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -120,28 +119,6 @@ type part struct {
 	took time.Duration
 }
 
-// moveBare is the usual algorithm on persistent connections: fence, wait, look again, open.
-func moveBare(ctx context.Context, a, b *Server) (parts []part, err error) {
-	var p Position
-	return inTurn(ctx, []step{
-		{"fence", a.Fence},
-		{"position", func(ctx context.Context) error {
-			st, err := a.Look(ctx, Against{})
-			p = st.Position
-			return err
-		}},
-		{"wait", func(ctx context.Context) error { return b.Complete(ctx, Against{Other: p}) }},
-		{"look again", func(ctx context.Context) error {
-			st, err := a.Look(ctx, Against{})
-			if err == nil && (!st.Fenced() || st.Position != p) {
-				err = &MovingError{Room: a.room, From: p, To: st.Position}
-			}
-			return err
-		}},
-		{"open", b.Open},
-	})
-}
-
 // moveByVerbs is a whole move without its record (WRITER's order): what comes before the fence has been done.
 func moveByVerbs(ctx context.Context, a, b *Server) (parts []part, err error) {
 	var p Position
@@ -255,49 +232,4 @@ func tokens(t *testing.T, room string) map[string]bool {
 	}
 	ok(t, rows.Err())
 	return all
-}
-
-// BenchmarkMove moves the write role to and fro under eight writers, by the bare algorithm and by the verbs of a whole move. ms/outage
-// is the median of last acknowledgement on the old writer to first on the new one, ms/p99 its worst but one in a hundred.
-func BenchmarkMove(b *testing.B) {
-	for _, e := range engines {
-		for _, delay := range []time.Duration{0, 50 * time.Millisecond, 200 * time.Millisecond, time.Second} {
-			for name, move := range map[string]func(context.Context, *Server, *Server) ([]part, error){"bare": moveBare, "verbs": moveByVerbs} {
-				b.Run(fmt.Sprintf("%s/%v/%s", e, delay, name), func(b *testing.B) {
-					b.Cleanup(func() { lab = labs[server.MariaDB] })
-					lab = labs[e]
-					benchMoves(b, delay, move)
-				})
-			}
-		}
-	}
-}
-
-func benchMoves(b *testing.B, delay time.Duration, move func(context.Context, *Server, *Server) ([]part, error)) {
-	x := taken(b, ServerOptions{})
-	for _, room := range lab.Rooms {
-		lab.Delay(room, otherRoom(room), delay)
-	}
-	w := startWriters(b, 8)
-	var outages []time.Duration
-	from := "home"
-	for b.Loop() {
-		to := otherRoom(from)
-		n := w.since(from)
-		until(b, from+" takes writes", func() bool { return w.since(from) > n+20 })
-		ok(b, x[to].Wait(within(b, time.Minute), x.look(b, from).Position))
-		began := time.Now()
-		_, err := move(within(b, time.Minute), x[from], x[to])
-		ok(b, err)
-		n = w.since(to)
-		until(b, to+" takes writes", func() bool { return w.since(to) > n+20 })
-		outages = append(outages, w.outage(from, to, began))
-		ok(b, x[from].Wait(within(b, time.Minute), x.look(b, to).Position)) // the way back runs
-		from = to
-	}
-	w.end()
-	slices.Sort(outages)
-	ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
-	b.ReportMetric(ms(outages[len(outages)/2]), "ms/outage")
-	b.ReportMetric(ms(outages[len(outages)*99/100]), "ms/p99")
 }
