@@ -45,7 +45,6 @@ func BenchmarkMove(b *testing.B) {
 type cell struct {
 	s       *scene
 	w       *pushers
-	bare    map[string]*dbsync.Server
 	outages [2][]time.Duration // bare, shipped
 	puts    []time.Duration
 	parts   []map[string]time.Duration

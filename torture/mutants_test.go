@@ -120,7 +120,7 @@ func TestMutants(t *testing.T) {
 			before := program
 			program = bin
 			defer func() { program = before }()
-			x := &session{engine: m.engine, seed: max(1, *seed), moves: 200, slow: true, writable: m.scene, only: map[string]bool{}}
+			x := &session{engine: m.engine, seed: max(1, *seed), moves: 200, slow: true, writable: m.scene, every: 5, only: map[string]bool{}}
 			if *moves > 0 {
 				x.moves = *moves
 			}

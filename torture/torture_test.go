@@ -1,6 +1,7 @@
 package torture
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -77,12 +78,14 @@ type session struct {
 	// writable: masters come up writable after a crash, which R12 forbids
 	writable bool
 
+	every int // moves between two comparisons of everything; 0: verdictEvery
+
 	done          int // moves that were made
 	moved         int // of these, those that came to where they were wished
 	drawn, struck int // faults, and those of them that found their place
 }
 
-// verdictEvery is how many moves are made between two comparisons of everything.
+// verdictEvery is how many moves are made between two comparisons of everything, where a session doesn't say.
 const verdictEvery = 25
 
 func (x *session) run(ctx context.Context, dir string, logf func(string, ...any)) (err error) {
@@ -103,7 +106,7 @@ func (x *session) run(ctx context.Context, dir string, logf func(string, ...any)
 	c := startClients(s)
 	defer func() { c.end() }()
 	for x.done = 0; x.done < x.moves; x.done++ {
-		if x.done > 0 && x.done%verdictEvery == 0 {
+		if x.done > 0 && x.done%cmp.Or(x.every, verdictEvery) == 0 {
 			if err := x.compare(ctx, s, c, logf); err != nil {
 				return err
 			}
