@@ -68,7 +68,7 @@ func TestPagesFitNarrowTerminals(t *testing.T) {
 		t.Errorf("the lags aren't there:\n%s", text)
 	}
 	lags["feed-db"][0].Kept = "kept by DTS, DDL from home to cloud only"
-	if text := strings.Join(lined(func(w io.Writer) { planScreen(w, plan, planes, lags, "") }, 160, false), "\n"); !strings.Contains(text, "kept by DTS, DDL from home to cloud only (onLost") {
+	if text := strings.Join(lined(func(w io.Writer) { planScreen(w, plan, planes, lags, "", nil) }, 160, false), "\n"); !strings.Contains(text, "kept by DTS, DDL from home to cloud only (onLost") {
 		t.Errorf("which way DDL goes isn't there:\n%s", text)
 	}
 }

@@ -101,7 +101,9 @@ func (w *writerScene) home() {
 	if _, _, err := ask(ctx, w.lab, "DELETE", lab.Home, "/v1/kv/roomshift/writer/?recurse"); err != nil {
 		w.t.Error(err)
 	}
-	w.lab.Forget()
+	if err := w.lab.Forget(ctx); err != nil {
+		w.t.Error(err)
+	}
 	w.await()
 }
 
