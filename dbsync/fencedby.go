@@ -131,7 +131,7 @@ func (s *Server) send(ctx context.Context, u unsettled) error {
 	s.open.Store(&u)
 	session := s.Session()
 	err := s.provider.Set(ctx, u.value, u.token, func() error {
-		_, err := s.ask(ctx, s.o.Margin, "SELECT 1 AS one")
+		_, err := s.ask(context.WithoutCancel(ctx), s.o.Margin, "SELECT 1 AS one")
 		if err == nil && s.Session() != session {
 			err = ErrNoSession
 		}
@@ -157,8 +157,14 @@ func (s *Server) inForce(ctx context.Context, value string, fail func(error) err
 	if err != nil {
 		return err
 	}
+	session := context.WithoutCancel(ctx) // that the time is over is no reason to lose it
+	if end, ok := ctx.Deadline(); ok {    // who waits for this is told before it is too late for an answer
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, end.Add(-providerPause))
+		defer cancel()
+	}
 	for {
-		tables, err := s.ask(ctx, s.o.Margin, ident.d.verbs.bothText()+"; "+newestQuery)
+		tables, err := s.ask(session, s.o.Margin, ident.d.verbs.bothText()+"; "+newestQuery)
 		if err != nil {
 			return fail(fmt.Errorf("%w: accepted, and not seen in force: %w", cutover.ErrOutcomeUnknown, err))
 		}

@@ -78,6 +78,9 @@ func TestTaskStopsBehindTheFence(t *testing.T) {
 			if m.rec.Phase != writer.Stable || m.rec.Writer != "home" || readOnly(t, 0) || !readOnly(t, 1) {
 				t.Fatalf("%+v\n%v", m.rec, strings.Join(m.acts, "\n"))
 			}
+			if acts := strings.Join(m.acts, "\n"); name == "failed" && !strings.Contains(acts, "cloud receives nothing from home") {
+				t.Errorf("it isn't given up at once:\n%s", acts)
+			}
 			n := w.in(0)
 			until(t, "home takes writes again", func() bool { return w.in(0) > n+5 })
 			w.end()

@@ -37,7 +37,7 @@ var (
 // read follows the binlog until ctx ends.
 func (t *Task) read(ctx context.Context) {
 	host, port, _ := net.SplitHostPort(t.from.Addr())
-	cmd := exec.CommandContext(ctx, t.program, "--no-defaults", "--read-from-remote-server", "--host="+host, "--port="+port, "--user="+Account,
+	cmd := exec.CommandContext(ctx, t.program, "--no-defaults", "--read-from-remote-server", "--host="+host, "--port="+port, "--user="+Reader,
 		"--password="+Password, "--get-server-public-key", "--stop-never", "--verbose", "--base64-output=decode-rows", "--connection-server-id="+port, t.log)
 	out, err := cmd.StdoutPipe()
 	if err == nil {

@@ -23,16 +23,20 @@ import (
 	"roomshift/lab/server"
 )
 
-// Account is the tool's own on both masters; Grants are its rights: on MySQL it passes read_only by with CONNECTION_ADMIN.
+// Account writes on both masters, Reader reads their binlogs; Grants are their rights: on MySQL Account passes read_only by with
+// CONNECTION_ADMIN.
 const (
 	Account  = "dts_sync"
+	Reader   = "dts_read"
 	Password = "dtsPasswordOfTheLab"
 )
 
 // Grants make the tool's account.
 var Grants = []string{
 	"CREATE USER IF NOT EXISTS " + Account + "@'127.0.0.1' IDENTIFIED BY '" + Password + "'",
-	"GRANT REPLICATION SLAVE, REPLICATION CLIENT, CONNECTION_ADMIN ON *.* TO " + Account + "@'127.0.0.1'",
+	"CREATE USER IF NOT EXISTS " + Reader + "@'127.0.0.1' IDENTIFIED BY '" + Password + "'",
+	"GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO " + Reader + "@'127.0.0.1'",
+	"GRANT CONNECTION_ADMIN ON *.* TO " + Account + "@'127.0.0.1'",
 	"GRANT SELECT, INSERT, UPDATE, DELETE, CREATE ON *.* TO " + Account + "@'127.0.0.1'",
 }
 
@@ -208,7 +212,7 @@ func (t *Task) says() alitest.DTSTask {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	s := alitest.DTSTask{Status: t.status, Error: t.err, Checkpoint: t.newest, Began: t.began, Reserved: `{"filterDDL":true,"conflict":"overwrite"}`,
-		Source: [3]string{"rm-from", t.from.Addr(), Account}, Dest: [3]string{"rm-to", t.to.Addr(), Account}}
+		Source: [3]string{"rm-from", t.from.Addr(), Reader}, Dest: [3]string{"rm-to", t.to.Addr(), Account}}
 	if len(t.queue) > 0 {
 		s.DelayMS = time.Since(t.queue[0].came).Milliseconds()
 		s.Checkpoint = t.queue[0].second
