@@ -59,7 +59,7 @@ var mutants = []mutant{
 			"if t.xm == ReadOnly && forward {\n\t\treturn t.write(Commit, w.Room, x.Pos,"}}},
 	{name: "no wait again", rule: "R9", engine: server.MariaDB, faults: "old,lag", patches: []patch{
 		{"cutover/writer/decide_rows.go", "case w.Beyond == BeyondNone:\n\t\treturn t.open(x, \"it was decided", "case w.Beyond != BeyondUnknown:\n\t\treturn t.open(x, \"it was decided"}}},
-	{name: "no ABORT row", rule: "R10", engine: server.MariaDB, faults: "abort,kill,cut,crash", patches: []patch{
+	{name: "no ABORT row", rule: "R10", engine: server.MariaDB, faults: "kill", patches: []patch{
 		{"cutover/writer/decide_rows.go", "case t.wm == ReadOnly && t.xm == ReadOnly:\n\t\treturn t.openOld(\"the move was given up\")",
 			"case t.wm == ReadOnly && t.xm == ReadOnly:\n\t\treturn t.hold(true, \"the record\", \"ABORT\", \"a row\", \"none\")"}}},
 	{name: "restart writable", rule: "R12", engine: server.MariaDB, faults: "crash", scene: true},
