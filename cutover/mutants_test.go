@@ -301,7 +301,7 @@ func TestMutantsAreCaught(t *testing.T) {
 		t.Fatal(err)
 	}
 	tests := readTests(t)
-	for i, m := range slices.Concat(mutants, actMutants, writerMutants, onlyMutants) {
+	for i, m := range slices.Concat(mutants, actMutants, writerMutants, onlyMutants, afterMutants) {
 		t.Run(m.name, func(t *testing.T) {
 			overlay := plant(t, here, m, tests.without(t, m.run))
 			ctx, stop := context.WithTimeout(t.Context(), 5*time.Minute)
