@@ -8,6 +8,9 @@ import (
 	"roomshift/cutover/writer"
 )
 
+// MoveBudget is how a move divides the time that its step allows to be without a writer; 0: the time where no step says one.
+func MoveBudget(none T) writer.Budget { return budgetFor(cmp.Or(none, noWriter)) }
+
 // budgetFor divides the time without a writer: the fence by whole seconds, as servers count it, then killing, waiting, COMMIT.
 func budgetFor(none T) writer.Budget {
 	all := none.Duration()

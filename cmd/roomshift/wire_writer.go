@@ -5,6 +5,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"roomshift/consul"
@@ -29,7 +30,7 @@ func (r *realRooms) wireWriters() error {
 		if err != nil {
 			return err
 		}
-		pair := movers.Pair{Name: p.Name, Keeper: keeper, Declared: map[cutover.Room]bool{}}
+		pair := movers.Pair{Name: p.Name, Keeper: keeper, Declared: map[cutover.Room]bool{}, Near: nearOf(r.l.Book, p.Name)}
 		for k, m := range p.Masters {
 			pair.Declared[m.Room] = m.RestartsFenced
 			if pair.Servers[k], err = ring.Server(m.Room, dbsync.ServerOptions{}); err != nil {
@@ -41,6 +42,16 @@ func (r *realRooms) wireWriters() error {
 	r.movers = movers.New(r.notes.always, pairs...)
 	r.world.Movers = r.movers
 	return nil
+}
+
+// nearOf is how late a pair may be for its move to begin: three quarters of what its step leaves to wait in.
+func nearOf(book *runbooks.Runbook, pair string) time.Duration {
+	for i := range book.Steps {
+		if w := book.Steps[i].Writer; w != nil && slices.Contains(w.Pairs, pair) {
+			return cutover.MoveBudget(cutover.T(w.NoWriter)).Wait * 3 / 4
+		}
+	}
+	return 0
 }
 
 // keeperOf is what keeps a pair's record: the Consul of the room that rooms.yaml names, the control room's if it names none, or a file beside

@@ -37,7 +37,10 @@ type Pair struct {
 	Servers  [2]*dbsync.Server
 	Keeper   Keeper
 	Declared map[cutover.Room]bool // masters that come up fenced by what rooms.yaml says (R12), where a server can't show it
-	Allowed  string                // transactions that may be on one master alone, as dbsync.Against has them
+	// Near is how late the other master may be for a move to begin: what takes longer is waited for while the writer takes writes, and not
+	// when nobody does. 0: any lateness.
+	Near    time.Duration
+	Allowed string // transactions that may be on one master alone, as dbsync.Against has them
 }
 
 // Movers moves the write roles of pairs. Close it.
@@ -144,7 +147,9 @@ func (r *round) once(ctx context.Context, begin cutover.RoundBegin) {
 		r.look(ctx, dbsync.LookBoth(ctx, r.Servers[0], r.Servers[1]))
 	}
 	if rec := r.out.Record; rec != nil && rec.Phase == writer.Stable {
-		r.out.Unfit = r.unfit(ctx)
+		if r.out.Unfit = r.unfit(ctx); r.out.Unfit == "" && r.out.NotNow == "" {
+			r.out.NotNow = r.late(ctx)
+		}
 	}
 }
 
@@ -279,6 +284,21 @@ func (r *round) look(ctx context.Context, looked dbsync.Looked) {
 	if why != nil {
 		r.failed(why)
 	}
+}
+
+// late is why the moment isn't one for a move: what the writer had when it was looked at takes the other master longer than Near.
+func (r *round) late(ctx context.Context) string {
+	w := r.out.Seen.Servers[0]
+	x := r.server(r.out.Record.Other(w.Room))
+	if r.Near == 0 || x == nil || w.Mode() != writer.ReadWrite || !w.Locked || w.Pos == "" {
+		return ""
+	}
+	ctx, cancel := context.WithTimeout(ctx, r.Near)
+	defer cancel()
+	if err := x.Wait(ctx, dbsync.Position(w.Pos)); err != nil {
+		return fmt.Sprintf("%s is more than %v behind %s: a better moment is waited for: %v", x.Room(), r.Near, w.Room, err)
+	}
+	return ""
 }
 
 // unfit is why no move of the pair may be begun: a master that would come up writable after a restart (R12).

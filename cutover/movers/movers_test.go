@@ -292,6 +292,27 @@ func restartFence(t *testing.T) {
 	}
 }
 
+// TestABacklogIsWaitedFor: a move isn't begun while the other master is late, and may be once it isn't.
+func TestABacklogIsWaitedFor(t *testing.T) { onBoth(t, aBacklog) }
+
+func aBacklog(t *testing.T) {
+	pair := newPair()
+	p := pairWith(t, pair, keeper(t, pair, false))
+	p.Near = 300 * time.Millisecond
+	x := newTool(t, p)
+	ok(t, x.move(within(t, time.Minute), "home"))
+	x.round(within(t, 10*time.Second), "home")
+	if why := x.last.NotNow; why != "" {
+		t.Errorf("not now: %q", why)
+	}
+	lab.Delay("home", "cloud", 3*time.Second)
+	run(t, "home", "INSERT INTO app.tokens (token) VALUES (UUID())")
+	x.round(within(t, 10*time.Second), "home")
+	if why := x.last.NotNow; !strings.Contains(why, "cloud is more than 300ms behind home") {
+		t.Errorf("not now: %q", why)
+	}
+}
+
 // TestABlockedFence: what blocks a fence is named, and nothing is closed.
 func TestABlockedFence(t *testing.T) { onBoth(t, aBlockedFence) }
 
