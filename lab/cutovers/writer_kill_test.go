@@ -88,8 +88,15 @@ func (w *writerScene) killedAt(point, when, from string) string {
 	if point == "fence" && when == "after" && !withoutWriter.MatchString(over.text()) {
 		w.t.Errorf("the time without a writer isn't told:\n%s", over.text())
 	}
-	w.startIn(env, "close").wait()
-	over.wait()
+	w.eventually("the run is closed", func() bool { // it may be in the middle of something
+		w.startIn(env, "close").wait()
+		select {
+		case <-over.end:
+			return true
+		case <-time.After(time.Second):
+			return false
+		}
+	})
 	w.stands(at)
 	return at
 }
