@@ -32,6 +32,7 @@ type mover struct {
 	begins  int64 // the record of an intended FENCING, 0 none: it must be durable first
 	retryAt T
 	tries   int
+	gone    goneMaster
 	heldAt  T      // going back in heldIn: when it first waited
 	heldIn  int    // a phase of the run, by engine.phases; 0 none
 	holds   string // why nothing happens, for people; "" it goes on
@@ -224,6 +225,7 @@ func (e *engine) round(m *mover) {
 			e.recorded(m.pair, seen.Record)
 		}
 		m.fencer = m.fencer.Saw(seen.Seen)
+		m.sawGone(e, &seen)
 	}, func() { e.lostTrack(m) })
 }
 

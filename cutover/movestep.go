@@ -27,7 +27,7 @@ func (e *engine) moveStep(i int) {
 		s.begun = true
 		for _, pair := range w.Pairs {
 			m := e.moverOf(pair)
-			m.tried, m.lost, m.tries = 0, "", 0
+			m.tried, m.lost, m.tries, m.gone = 0, "", 0, goneMaster{}
 		}
 		e.onlysOf(w)
 	}
@@ -47,6 +47,12 @@ func (e *engine) moveStep(i int) {
 			return
 		case moveHolds:
 			s.why = m.holds
+			if why := e.goneSays(m); why != "" {
+				if s.why = why; w.IfLost == "ask" {
+					e.ask(i, "move", fmt.Sprintf("%s: %s; accept goes on waiting", e.stepName(i), why), nil)
+				}
+				return
+			}
 			if why := e.onlysAsk(w); why != "" {
 				e.giveOnlys(w.Pairs...)
 				e.ask(i, "move", fmt.Sprintf("%s: %s", e.stepName(i), why), nil)

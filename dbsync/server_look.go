@@ -27,6 +27,7 @@ type State struct {
 	// Missing is what it hasn't of the position that Look was given, Extra what it has and that hasn't, but for what is allowed.
 	Missing, Extra string
 	Source         string // what tells the server apart that it replicates from, "" none or several
+	Received       string // how far it has received what that one executes: MariaDB's Gtid_IO_Pos, MySQL's Retrieved_Gtid_Set
 	Threads        string // "" both of its threads run, else what is wrong
 	Events         string // event_scheduler
 	Marker         Marker
@@ -219,7 +220,7 @@ func (s *Server) state(ident *identity, session uint64, tables [][]row, asked bo
 		st.Threads = wrong.Error()
 		return st, err
 	}
-	st.Source, st.Threads = c.sourceID(), c.running()
+	st.Source, st.Threads, st.Received = c.sourceID(), c.running(), c.receivedPos()
 	return st, err
 }
 

@@ -80,7 +80,7 @@ func (l Looked) seenNative(ctx context.Context, o SeenOptions) (seen [2]writer.S
 	})
 	for i := range l.servers {
 		if l.errs[i] == nil {
-			seen[i].Receives = receives(l.looks[i], seen[1-i].ID)
+			seen[i].Receives, seen[i].Received = receives(l.looks[i], seen[1-i].ID), l.looks[i].Received
 			l.errs[i] = seconds[i].into(&seen[i], l.servers[i])
 		}
 	}

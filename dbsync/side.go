@@ -67,6 +67,17 @@ func (c channel) period() time.Duration {
 	return time.Duration(f * float64(time.Second))
 }
 
+// receivedPos is how far the receiving thread has got, "" nobody can say.
+func (c channel) receivedPos() string {
+	if pos := c.row["Gtid_IO_Pos"]; pos != "" && pos != null {
+		return pos
+	}
+	if pos := oneLine(c.row["Retrieved_Gtid_Set"]); pos != null {
+		return pos
+	}
+	return ""
+}
+
 // running is "" while both threads run, else what is wrong, with the error numbers.
 func (c channel) running() string {
 	io, applier := c.row["Slave_IO_Running"], c.row["Slave_SQL_Running"]

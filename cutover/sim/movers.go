@@ -242,7 +242,7 @@ func (s *Sim) says(p *pair, side int, v *writer.Server) {
 	}
 	v.Still = m.readOnly
 	v.Pos = fmt.Sprintf("%d/%d", m.own(s.now), s.applied(p, side, s.now))
-	v.Receives = s.receives(p, side)
+	v.Receives, v.Received = s.receives(p, side), fmt.Sprint(s.applied(p, side, s.now))
 	v.Marker = m.marker
 }
 

@@ -31,6 +31,8 @@ type Server struct {
 	// Still: its position was read twice, a round trip apart, after Clients and XA, and is the same.
 	Still bool
 	Pos   string // executed position, opaque
+	// Received is how far it has received what the other executes, opaque: for people, nothing is decided by it.
+	Received string
 	// Beyond says what it has executed that the other hasn't. Meaningless for a server that takes writes.
 	Beyond Beyond
 	// Covers: it has executed the position that PosFor names.
