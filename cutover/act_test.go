@@ -308,3 +308,16 @@ func TestWriterSickRow(t *testing.T) {
 		}
 	}
 }
+
+// TestNoShare: where no share moves, and nothing judges either room, pairs and lines decide. Once anything judges one, the table does.
+func TestNoShare(t *testing.T) {
+	for _, c := range []struct {
+		to, from Color
+		noShare  bool
+		want     Act
+	}{{Unjudged, Unjudged, true, Advance}, {Unjudged, Unjudged, false, Hold}, {Unjudged, Amber, true, Hold}, {Unjudged, Red, true, Freeze}, {Amber, Unjudged, true, Hold}} {
+		if d := decideRooms(&Situation{Phase: PhaseForward, To: c.to, From: c.from, NoShare: c.noShare}); d.Act != c.want {
+			t.Errorf("%s / %s, no share %v: %s, want %s", c.to, c.from, c.noShare, d.Act, c.want)
+		}
+	}
+}

@@ -172,6 +172,7 @@ func (s *session) run(ctx context.Context) error {
 	show.lines.plan = s.was
 	show.lines.moves.goOn(s.dark)
 	s.outages = show.outages
+	s.outages.goOn(s.dark)
 	w.Show = show
 	note := func(text string) { show.Event(cutover.Shown{Note: text}) }
 	s.rooms.onNote(note)

@@ -289,6 +289,15 @@ type outage struct {
 	last  time.Duration
 }
 
+// goOn counts on from what a journal says of the process before this one.
+func (o outages) goOn(dark map[string]cutover.Darkness) {
+	for pair, d := range dark {
+		if at, err := time.Parse(time.RFC3339Nano, d.Since); err == nil && d.Fence {
+			o[pair] = &outage{since: at}
+		}
+	}
+}
+
 func (o outages) record(r *cutover.Record) {
 	v := r.Move
 	at, err := time.Parse(time.RFC3339Nano, r.Wall)
