@@ -36,6 +36,16 @@ func (l *Lab) Cut() {
 // Errors makes a part (0..1) of what a room's service is asked fail; 0 ends it.
 func (l *Lab) Errors(room string, part float64) { l.services[room].errors.Store(int64(part * 1e6)) }
 
+// Database makes a part (0..1) of what the services write to a room's master be refused, as by a database that is sick; 0 ends it.
+func (l *Lab) Database(room string, part float64) {
+	for _, s := range l.services {
+		s.sick[room].Store(int64(part * 1e6))
+	}
+}
+
+// WriteShare is how many of ten requests of the gateways' load write, 1 at first.
+func (l *Lab) WriteShare(ofTen int) { l.load.writes.Store(int64(ofTen)) }
+
 // Writes makes the load generator write or only read, as many requests either way. The services write nothing by themselves: once
 // Answered has returned, the masters' GTID positions stand still but for what roomshift writes.
 func (l *Lab) Writes(on bool) { l.load.reads.Store(!on) }
@@ -149,6 +159,7 @@ func (l *Lab) Heal(ctx context.Context) error {
 	}
 	for _, room := range rooms {
 		l.Errors(room, 0)
+		l.Database(room, 0)
 		if err := l.Room(ctx, room, Up); err != nil {
 			return err
 		}
@@ -171,6 +182,7 @@ const (
 	coreHelp = `lag FROM TO 2s          replication from one room to the other is late; 0s ends it
 applier ROOM stop|start the room's master stops applying what the other wrote
 errors ROOM 20%         a part of what the room's service is asked fails; 0% ends it
+database ROOM 20%       a part of what is written to the room's master is refused
 room ROOM down|up       a whole room is away
 consul ROOM down|frozen|leaderless|up   it is killed, stands still, or has lost its quorum
 prometheus ROOM down|frozen|up   it is killed, or stands still
@@ -228,6 +240,12 @@ func (l *Lab) fault(ctx context.Context, what, room string, args []string) error
 		part, err := percent(last)
 		if err == nil {
 			l.Errors(room, part)
+		}
+		return err
+	case what == "database":
+		part, err := percent(last)
+		if err == nil {
+			l.Database(room, part)
 		}
 		return err
 	case what == "set":

@@ -327,7 +327,7 @@ func TestPrometheusDown(t *testing.T) {
 func TestDoRefuses(t *testing.T) {
 	for _, line := range []string{
 		"lag home home 1s", "lag home cloud", "lag home cloud soon", "lag home cloud -1s", "errors cloud 20", "errors cloud 120%",
-		"errors moon 2%", "room cloud frozen", "consul cloud off", "prometheus", "applier cloud up", "dance home now", "writes", "writes maybe", "set home",
+		"errors moon 2%", "database moon 2%", "database cloud 20", "room cloud frozen", "consul cloud off", "prometheus", "applier cloud up", "dance home now", "writes", "writes maybe", "set home",
 		"replace", "replace gw", "replace moon", "instances search moon down", "instances search home", "instances im home down", "weight pay home lots",
 		"weight pay home 101", "weight search home 0", "prometheus home leaderless",
 	} {

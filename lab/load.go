@@ -66,7 +66,8 @@ type load struct {
 	entry    atomic.Pointer[entry]
 	rate     atomic.Uint64 // requests in a second, as the bits of a float64
 	client   *http.Client
-	reads    atomic.Bool // nothing is written
+	reads    atomic.Bool  // nothing is written
+	writes   atomic.Int64 // of ten requests so many write
 	ledger   *ledger
 	end      context.CancelFunc
 	done     sync.WaitGroup
@@ -92,6 +93,7 @@ func newLoad(rooms [2]string, gates map[string]string, perSecond float64, enter 
 		waiting: map[int]bool{}, ledger: newLedger(),
 		counts: Counts{Served: map[string]int64{}, Entered: map[string]int64{}},
 	}
+	l.writes.Store(1)
 	evenly := entry(func(n int) (room, host string, err error) {
 		if (n*enter)%100 < enter { // of any hundred in a row exactly so many
 			return rooms[1], "", nil
@@ -134,7 +136,7 @@ func (l *load) run(ctx context.Context) {
 
 func (l *load) start(ctx context.Context, n int) {
 	q := request{n: n, at: time.Now(), method: http.MethodGet}
-	if n%10 == 7 && !l.reads.Load() {
+	if int64(n*3+9)%10 < l.writes.Load() && !l.reads.Load() {
 		q.method = http.MethodPost
 	}
 	var err error

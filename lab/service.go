@@ -29,6 +29,8 @@ type service struct {
 	metrics http.Handler
 	count   *prometheus.CounterVec
 	seconds prometheus.Histogram
+	sick    map[string]*atomic.Int64 // by room: of a million writes to its master so many are refused, by a fault of the lab
+	writes  *prometheus.CounterVec
 	server  *webServer
 }
 
@@ -41,10 +43,13 @@ const makePosts = `CREATE TABLE IF NOT EXISTS app.posts (
 // ended with the service.
 func newService(rooms [2]string, dsns map[string]string, record *follower) (*service, error) {
 	s := &service{
-		room: rooms[0], rooms: rooms, masters: map[string]*sql.DB{}, record: record,
+		room: rooms[0], rooms: rooms, masters: map[string]*sql.DB{}, sick: map[string]*atomic.Int64{}, record: record,
 		count: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "app_requests_total", Help: "Requests that this room's service answered.",
 		}, []string{"code"}),
+		writes: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "app_writes_total", Help: "Writes of this room's service, by the room of the master that was asked last.",
+		}, []string{"master", "told"}),
 		seconds: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "app_seconds", Help: "How long this room's service took.", Buckets: prometheus.ExponentialBuckets(0.001, 2, 12),
 		}),
@@ -55,10 +60,13 @@ func newService(rooms [2]string, dsns map[string]string, record *follower) (*ser
 			s.close()
 			return nil, err
 		}
-		s.masters[room] = db
+		s.masters[room], s.sick[room] = db, &atomic.Int64{}
+		for _, told := range []string{outDone, outRefused, outUnknown} { // counted from nothing on
+			s.writes.WithLabelValues(room, told)
+		}
 	}
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(s.count, s.seconds)
+	registry.MustRegister(s.count, s.writes, s.seconds)
 	s.metrics = promhttp.HandlerFor(registry, promhttp.HandlerOpts{})
 	mux := http.NewServeMux()
 	mux.Handle("/metrics", s.metrics)
@@ -133,7 +141,7 @@ func (s *service) read(_ http.ResponseWriter, r *http.Request) error {
 
 func (s *service) post(w http.ResponseWriter, r *http.Request) error {
 	by, err := s.write(r.Context(), r)
-	tellWrite(w.Header(), by, err)
+	s.writes.WithLabelValues(by, tellWrite(w.Header(), by, err)).Inc()
 	return err
 }
 

@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"slices"
 	"time"
@@ -17,6 +18,7 @@ import (
 const (
 	writtenIn    = "X-Writer"
 	writeOutcome = "X-Outcome"
+	outDone      = "done"    // for counting only
 	outRefused   = "refused" // it was not executed, and won't be
 	outUnknown   = "unknown" // it may have been
 )
@@ -59,7 +61,7 @@ func told(err error) (again bool, _ error) {
 // so that a write which only waited is never unknown.
 const writePatience = 5 * time.Second
 
-// write writes to the writer: the one that the record says, or, as long as there was none, the one that took the last write. What was
+// write writes to the writer, and returns the room whose master was asked last: the one that the record says, or, as long as there was none, the one that took the last write. What was
 // refused there because it takes no writes is tried again on the writer, for as long as writePatience says. What may have been executed
 // isn't: whoever has its token can find out.
 func (s *service) write(ctx context.Context, r *http.Request) (by string, err error) {
@@ -74,13 +76,16 @@ func (s *service) write(ctx context.Context, r *http.Request) (by string, err er
 		if room == "" {
 			room = s.rooms[last]
 		}
+		if rand.Int64N(1_000_000) < s.sick[room].Load() {
+			return room, fmt.Errorf("the master of %s: a fault that the lab was told to make", room)
+		}
 		again, err := s.insert(ctx, s.masters[room], token)
 		if err == nil || !again {
 			return room, err
 		}
 		s.last.CompareAndSwap(last, 1-last)
 		if !waited(patient, news, 5*time.Millisecond) {
-			return "", err
+			return room, err
 		}
 	}
 }
@@ -96,14 +101,16 @@ func (s *service) insert(ctx context.Context, master *sql.DB, token string) (aga
 	return told(err)
 }
 
-// tellWrite says beside the answer what became of a write.
-func tellWrite(h http.Header, by string, err error) {
+// tellWrite says beside the answer what became of a write, and returns it in a word.
+func tellWrite(h http.Header, by string, err error) string {
+	outcome := outRefused
 	switch {
 	case err == nil:
 		h.Set(writtenIn, by)
+		return outDone
 	case errors.Is(err, errUnknown):
-		h.Set(writeOutcome, outUnknown)
-	default:
-		h.Set(writeOutcome, outRefused)
+		outcome = outUnknown
 	}
+	h.Set(writeOutcome, outcome)
+	return outcome
 }

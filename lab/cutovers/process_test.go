@@ -34,7 +34,9 @@ func (p *process) text() string {
 }
 
 // start starts a roomshift on the lab.
-func (s *scene) start(args ...string) *process { return s.startIn(s.lab.Env(), args...) }
+func (s *scene) start(args ...string) *process {
+	return s.startIn(append(s.lab.Env(), s.env...), args...)
+}
 
 func (s *scene) startIn(env []string, args ...string) *process {
 	s.t.Helper()

@@ -21,6 +21,7 @@ type scene struct {
 	t      *testing.T
 	lab    *lab.Lab
 	dir    string
+	env    []string          // of its roomshifts, beside the lab's
 	before map[string]string // every byte of each key
 	secret []string          // what nothing that is written may hold, besides the lab's
 	counts lab.Counts
