@@ -68,7 +68,7 @@ func loadBook(name string) (*runbooks.Loaded, error) {
 	if l, ok := books.Load(name); ok {
 		return l.(*runbooks.Loaded), nil
 	}
-	l, err := runbooks.Load(name, "")
+	l, err := loadShares(name)
 	if err != nil {
 		return nil, err
 	}

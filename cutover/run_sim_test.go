@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -16,9 +17,19 @@ import (
 	"roomshift/runbooks"
 )
 
+// loadShares loads a shipped runbook as most tests of shares want it: spring-festival-out and -back without the steps that move writers, which
+// have tests of their own. What a kill, or a lost reply, makes of a write role is asked of people, and these tests have nobody to ask.
+func loadShares(name string) (*runbooks.Loaded, error) {
+	l, err := runbooks.Load(name, "")
+	if err == nil && strings.HasPrefix(name, "spring-festival") {
+		l.Book.Steps = slices.DeleteFunc(l.Book.Steps, func(st runbooks.Step) bool { return st.Writer != nil })
+	}
+	return l, err
+}
+
 func loaded(t testing.TB, book string) *runbooks.Loaded {
 	t.Helper()
-	l, err := runbooks.Load(book, "")
+	l, err := loadShares(book)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,7 +23,7 @@ type stage struct {
 
 func newStage(t *testing.T, book string) *stage {
 	t.Helper()
-	l, err := runbooks.Load(book, "")
+	l, err := loadShares(book)
 	if err != nil {
 		t.Fatal(err)
 	}

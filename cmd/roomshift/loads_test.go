@@ -122,7 +122,7 @@ func TestAGuardIsExplained(t *testing.T) {
 	run(t.Context(), []string{"roomshift", "simulate", "spring-festival-out"}, stdio{in: strings.NewReader(""), out: &out, err: &errs})
 	for _, want := range []string{
 		"stopped; the run rests where it did, and nobody watches it from now on",
-		"of virtual time, the last 10m of it watching the rest, which a guard does until somebody ends it, exit 0: done",
+		"of virtual time, the last 10m of it watching the rest, which a guard does until somebody ends it, 2 processes, exit 0: done",
 	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("it doesn't say %q:\n…%s", want, out.String()[max(0, out.Len()-2000):])

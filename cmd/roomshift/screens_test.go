@@ -6,6 +6,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -49,6 +50,8 @@ func watched(t *testing.T, book string, faults []string, at ...time.Duration) (*
 	if err != nil || len(l.Problems) > 0 {
 		t.Fatalf("load %s: %v %v", book, err, l)
 	}
+	// Without its writers spring-festival-out is over in one night, and so in one process.
+	l.Book.Steps = slices.DeleteFunc(l.Book.Steps, func(st runbooks.Step) bool { return st.Writer != nil })
 	o := sim.Options{Seed: 1, Version: "test"}
 	o.Faults = faultsOf(t, faults)
 	for _, d := range at {
