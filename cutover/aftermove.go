@@ -102,7 +102,7 @@ type afterReply struct {
 // The limits of looks at a pair after its move.
 const (
 	strayLimit  = 30 * Second // of one wait for strays
-	strayPause  = Second      // before the next, where nothing answered
+	strayPause  = Second      // before the next, where nothing answered or something was seen
 	afterLimit  = 20 * Second // of the checks
 	afterAgain  = 2 * Second  // before they are made again, while they may be too early
 	afterSettle = Minute      // so long they may be too early: then what fails is said
@@ -163,8 +163,8 @@ func (e *engine) watchStrays(a *afterRun, f FencedState) {
 	e.start(strayLimit, func(ctx context.Context) any { return e.w.After.Strays(ctx, a.pair, at, known) }, func(v any) {
 		s := v.(Strays)
 		a.watches.flying = false
-		if s.Err != nil {
-			a.watches.next = e.now + strayPause
+		if s.Err != nil || s.IDs != "" || len(s.Conflicts) > 0 {
+			a.watches.next = e.now + strayPause // where it answers at once each time
 		}
 		if s.IDs != "" || len(s.Conflicts) > 0 {
 			a.saw = &s
@@ -179,6 +179,9 @@ func (e *engine) bornBehind(a *afterRun, f FencedState) {
 		return
 	}
 	m := AfterMark{Pair: a.pair, Epoch: a.epoch, Strays: s.IDs, Pos: s.Pos}
+	if slices.Contains(f.Strays, s.IDs) { // told already
+		m.Strays = ""
+	}
 	for _, c := range s.Conflicts {
 		if !slices.Contains(f.Conflicts, c) {
 			m.Conflicts = append(m.Conflicts, c)

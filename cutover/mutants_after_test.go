@@ -11,10 +11,6 @@ var afterMutants = []mutant{
 		old: "e.freeze(causes)", new: "_ = causes",
 		run: "TestAStrayWriteFreezes",
 	}, {
-		name: "what a person answered is told again by who takes over", file: "aftermove.go",
-		old: "f.Strays, f.Pos = append(slices.Clone(f.Strays), a.Strays), a.Pos", new: "f.Strays = append(slices.Clone(f.Strays), a.Strays)",
-		run: "TestAStrayWriteFreezes",
-	}, {
 		name: "a check that fails at first is said at once", file: "aftermove.go",
 		old: "if len(wrong) > 0 && e.now < a.since+afterSettle {", new: "if len(wrong) > 1000 {",
 		run: "TestAfterAMoveIsChecked",
