@@ -177,7 +177,7 @@ func decideRooms(s *Situation) Decision {
 		c = backTable[column(s.From)]
 	}
 	d := Decision{Act: c.act(s), Row: RowRooms}
-	if s.NoShare && d.Act == Hold && column(s.To) == colNone && column(s.From) == colNone {
+	if s.NoShare && column(s.From) == colNone && (s.Phase == PhaseBack || d.Act == Hold && column(s.To) == colNone) {
 		d.Act = Advance
 	}
 	d.WritersFirst = d.Act == Back && (c == cellWatch || s.WriterSick)

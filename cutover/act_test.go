@@ -320,4 +320,9 @@ func TestNoShare(t *testing.T) {
 			t.Errorf("%s / %s, no share %v: %s, want %s", c.to, c.from, c.noShare, d.Act, c.want)
 		}
 	}
+	for noShare, want := range map[bool]Act{true: Advance, false: Freeze} { // going back sends nobody anywhere either
+		if d := decideRooms(&Situation{Phase: PhaseBack, To: Unjudged, From: Unjudged, NoShare: noShare}); d.Act != want {
+			t.Errorf("back, no share %v: %s, want %s", noShare, d.Act, want)
+		}
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -45,6 +46,17 @@ func startWriterStage(t *testing.T) *writerStage {
 	t.Setenv("XDG_STATE_HOME", filepath.Join(s.dir, "state"))
 	t.Setenv("FEED_HOME", s.ring.Master("home").DSN(server.Roomshift))
 	t.Setenv("FEED_CLOUD", s.ring.Master("cloud").DSN(server.Roomshift))
+	ring, err := dbsync.Open(dbsync.Pair{Name: "feed-db", Rooms: [2]cutover.Room{"home", "cloud"}, DSN: [2]string{os.Getenv("FEED_HOME"), os.Getenv("FEED_CLOUD")}})
+	if err == nil {
+		err = ring.Init(t.Context())
+		ring.Close()
+	}
+	if err == nil {
+		err = s.ring.Await(t.Context())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 	rooms := fmt.Sprintf(`version: 1
 environment: lab
 control: {room: home, prefix: roomshift}
@@ -137,10 +149,6 @@ func exitOf(r writer.Record) cutover.Exit {
 // TestWriterStatusReal: what `writer status` says of real masters and a real record, and that it leaves every lock where it is.
 func TestWriterStatusReal(t *testing.T) {
 	s := startWriterStage(t)
-	s.run("home", "CREATE DATABASE shop")
-	if err := s.ring.Await(t.Context()); err != nil {
-		t.Fatal(err)
-	}
 	st := s.status(cutover.ExitDone)
 	if st.Record != nil || st.Writer != "home" || st.Published != "" || !strings.Contains(st.Says, "no record yet") || st.Servers[0].Version == "" || st.Servers[1].OnlyCount != 0 ||
 		!st.Servers[0].Receives || !st.Servers[1].Receives || st.Servers[0].Lock != "" {
@@ -198,18 +206,6 @@ type handAnswer struct {
 // TestWriterMoveReal: a move by hand on real masters, there and back; what is refused, and what was left by others is finished first.
 func TestWriterMoveReal(t *testing.T) {
 	s := startWriterStage(t)
-	s.run("home", "CREATE DATABASE shop")
-	if err := s.ring.Await(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	ring, err := dbsync.Open(dbsync.Pair{Name: "feed-db", Rooms: [2]cutover.Room{"home", "cloud"}, DSN: [2]string{os.Getenv("FEED_HOME"), os.Getenv("FEED_CLOUD")}})
-	if err == nil {
-		err = ring.Init(t.Context())
-		ring.Close()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
 	exit, out, talk := s.roomshift("writer", "move", "feed-db", "--to", "cloud", "--dry-run", "--within", "20s")
 	if exit != 0 || !strings.Contains(talk, "no record yet") || s.status(cutover.ExitDone).Writer != "home" {
 		t.Fatalf("dry: exit %d\n%s%s", exit, out, talk)
@@ -248,5 +244,55 @@ func TestWriterMoveReal(t *testing.T) {
 	}
 	if a = s.hand(cutover.ExitDone, "move", "feed-db", "--to", "cloud"); a.Writers[0].Epoch != 5 || !strings.Contains(a.text, "first that is brought to an end") {
 		t.Errorf("left in between: %s", a.text)
+	}
+}
+
+// TestWriterMoveTakesOver: a move by hand that was killed behind FENCING is brought to an end by the next one of its pair, at once, which then
+// moves the writer itself.
+func TestWriterMoveTakesOver(t *testing.T) {
+	s := startWriterStage(t)
+	s.run("home", "CREATE DATABASE shop")
+	s.run("home", "CREATE TABLE shop.t (id INT PRIMARY KEY)")
+	if err := s.ring.Await(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	app, err := s.ring.Master("home").DB().Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer app.Close()
+	if _, err := app.ExecContext(t.Context(), "LOCK TABLES shop.t WRITE"); err != nil { // the fence waits for it
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), "roomshift", "writer", "move", "feed-db", "--to", "cloud", "--no-writer", "60s", "--json", "--rooms", filepath.Join(s.dir, "rooms.yaml"))
+	var said bytes.Buffer
+	cmd.Stderr = &said
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		_, out, _ := s.roomshift("writer", "status", "feed-db", "--json")
+		if strings.Contains(out, `"phase": "FENCING"`) {
+			break
+		}
+		if t.Context().Err() != nil || cmd.ProcessState != nil {
+			t.Fatalf("no FENCING: %s\n%s", out, said.String())
+		}
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	if _, err := app.ExecContext(t.Context(), "UNLOCK TABLES"); err != nil {
+		t.Fatal(err)
+	}
+	if st := s.status(cutover.ExitStopped); st.Record == nil || st.Record.Phase != writer.Fencing || !strings.Contains(st.Claim, "run ") {
+		t.Fatalf("%+v\n%s", st, said.String())
+	}
+	began := time.Now()
+	a := s.hand(cutover.ExitDone, "move", "feed-db", "--to", "cloud")
+	t.Logf("taken over and moved in %v", time.Since(began))
+	if a.Writers[0].Writer != "cloud" || a.Writers[0].Epoch != 3 || !strings.Contains(a.text, "its process is gone: first it is taken over") {
+		t.Errorf("%s", a.text)
 	}
 }
