@@ -148,14 +148,34 @@ func (r *Ring) Preflight(ctx context.Context, o PreflightOptions) ([]Finding, er
 		return nil, err
 	}
 	defer pools.close()
-	checks := slices.DeleteFunc(preflightChecks(), func(c preCheck) bool { return o.Quick && !c.quick || o.only != nil && !slices.Contains(o.only, c.name) })
-	all := make([][]Finding, len(checks))
+	checks := slices.DeleteFunc(preflightChecks(), func(c preCheck) bool {
+		return o.Quick && !c.quick || o.only != nil && !slices.Contains(o.only, c.name) || r.kept.Tool != nil && !slices.Contains(ofTools, c.name)
+	})
+	all := make([][]Finding, len(checks)+1)
 	var each sync.WaitGroup
 	for i := range checks {
 		each.Go(func() { all[i] = checks[i].run(ctx, r, f, pools) })
 	}
+	if o.only == nil && !o.Quick {
+		each.Go(func() { all[len(checks)] = r.preflightOthers(ctx) })
+	}
 	each.Wait()
 	return excepted(slices.Concat(all...), o.Broken), ctx.Err()
+}
+
+// ofTools are the checks that say something of a pair that a tool keeps: its GTIDs and its fence are other ones.
+var ofTools = []string{"identity", "actors", "keys", "xa", "running", "locks", "room", "rehearsal"}
+
+// preflightOthers is what the tool that keeps the pair, and providers that fence its masters, say; nothing where there is none.
+func (r *Ring) preflightOthers(ctx context.Context) []Finding {
+	if r.kept.Tool == nil {
+		return graded(r.checkProviders(ctx), "provider", cutover.Breaks, "writer.provider", false)
+	}
+	found, err := r.checkSynced(ctx)
+	if err != nil {
+		found = append(found, Finding{Seen: err.Error(), Wanted: "an answer", Do: "look again"})
+	}
+	return graded(found, "tool", cutover.Breaks, "writer.tool", false)
 }
 
 // excepted are findings of which those that the pair is excepted from are said only, with the reason.
@@ -178,6 +198,9 @@ func (r *Ring) flightView(ctx context.Context, f *flight) error {
 	}
 	if f.sides[f.to].room != f.o.To {
 		return fmt.Errorf("pair %s has no master in %s", r.name, f.o.To)
+	}
+	if r.kept.Tool != nil {
+		return nil
 	}
 	if !f.o.Quick {
 		var err error

@@ -12,7 +12,7 @@ func preIdentity() preCheck {
 		name:  "identity",
 		rests: []rest{{check: checkIdentity, severity: cutover.Refuses}},
 		ask: func(*flight, int) []question {
-			return []question{{query: "SELECT @@server_id AS id, @@hostname AS host, @@port AS port, @@report_host AS report"}}
+			return []question{{query: "SELECT @@port AS port, @@report_host AS report"}}
 		},
 		judge: judgeIdentity,
 	}
@@ -22,10 +22,6 @@ func judgeIdentity(f *flight) []Finding {
 	a, b := firstOf(f.rows(f.from, 0)), firstOf(f.rows(f.to, 0))
 	from, to := f.sides[f.from], f.sides[f.to]
 	var found []Finding
-	if a["id"] == b["id"] {
-		found = append(found, Finding{Seen: "both have server_id " + a["id"], Wanted: "a server_id of its own for each", Severity: cutover.Refuses,
-			Do: "write another server_id into the file of " + to.room + " and restart it (fenced)"})
-	}
 	if r := a["report"]; r != "" && r != null && r == b["report"] && a["port"] == b["port"] {
 		found = append(found, Finding{Seen: "both say report_host=" + r + " port " + a["port"], Wanted: "an address of its own for each", Severity: cutover.Warns,
 			Do: "mend report_host in the files: people and tools take one for the other"})

@@ -45,7 +45,7 @@ func (r *roomsReader) pair(e entry, f *fields) Pair {
 }
 
 // PairRules are the checks before a move of a pair's writer that can be broken by name; those whose name ends in -unseen weren't answered.
-var PairRules = words("restart durable heartbeat actors retention keys bypass events connections schema accounts settings engines primary-key compared " +
+var PairRules = words("restart durable heartbeat actors retention keys bypass events connections schema accounts settings engines primary-key compared tool provider " +
 	"identity-unseen retention-unseen order-unseen keys-unseen bypass-unseen events-unseen xa-unseen locks-unseen room-unseen schema-unseen rights-unseen rehearsal-unseen " +
 	"topology-unseen roles-unseen actors-unseen threads-unseen lag-unseen gtid-unseen log-unseen running-unseen semi-sync-unseen")
 
@@ -55,7 +55,7 @@ func (r *roomsReader) breaks(n *yaml.Node) map[string]string {
 	for _, e := range r.entries(n, "breaks") {
 		reason := r.str(e.value, "the reason")
 		if !slices.Contains(PairRules, e.key.Value) {
-			r.addf(e.key, RuleUnknownName, "", "no check before a move is called %s: there are %s", quoted(e.key.Value), list(PairRules[:15]))
+			r.addf(e.key, RuleUnknownName, "", "no check before a move is called %s: there are %s", quoted(e.key.Value), list(PairRules[:17]))
 			continue
 		}
 		out[e.key.Value] = reason
