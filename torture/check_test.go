@@ -116,7 +116,7 @@ func (c *clients) checkOrder(ctx context.Context, whole bool) error {
 	if n := min(len(a), len(b)); !whole {
 		a, b = a[:n], b[:n]
 	}
-	return order(a, b, len(c.history))
+	return order(a, b, len(c.history)+c.hidden)
 }
 
 func (c *clients) checkTokens(ctx context.Context, db *sql.DB, room string) error {

@@ -39,6 +39,8 @@ type clients struct {
 	ids     map[int64]string // of auto-increment → token
 	wrong   []string         // what no client should ever see
 	history []string         // rooms that were published, one after the other
+	last    writer.Record    // the newest that was read
+	hidden  int              // how many more may have been, between two readings
 }
 
 type acked struct {
@@ -97,6 +99,10 @@ func (c *clients) follow() {
 		index = meta.LastIndex
 		if r, err := writer.ParseRecord(pair.Value); err == nil {
 			c.mu.Lock()
+			if c.last.Seq > 0 && r.Seq != c.last.Seq+1 && r.Seq != c.last.Seq { // some weren't seen: each move may have published another room
+				c.hidden += int(max(r.Epoch-c.last.Epoch, c.last.Epoch-r.Epoch)) // it goes down where a Consul was restored
+			}
+			c.last = r
 			if n := len(c.history); n == 0 || c.history[n-1] != r.Publishes() {
 				c.history = append(c.history, r.Publishes())
 			}

@@ -160,6 +160,10 @@ func (c *clients) again() *clients {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.tokens, n.appends, n.ids, n.history = append(c.tokens, n.tokens...), c.appends, c.ids, append(c.history, n.history...)
+	n.hidden += c.hidden
+	if n.last.Seq == 0 {
+		n.last = c.last
+	}
 	return n
 }
 
