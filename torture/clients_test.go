@@ -64,7 +64,7 @@ func startClients(s *scene) *clients {
 		}
 	}
 	c.loop("x", true, c.xa)
-	if s.engine != server.MySQL {
+	if s.engine != server.MySQL && *real == "" { // the program moves nothing while an account passes the fence by
 		c.all.Go(c.boss)
 	}
 	c.all.Go(c.temporary)
@@ -264,7 +264,8 @@ func (c *clients) forget(room, xid string) {
 	c.complain("XA ROLLBACK %s in %s wasn't taken for a minute", xid, room)
 }
 
-// boss passes MariaDB's read_only by; it writes where the record says, on one connection, and stays away for a while once it was ended.
+// boss passes MariaDB's read_only by, and writes on one connection until somebody ends that; then it stays away for a while. The record was
+// STABLE when the connection was there already: so a move that begins later finds it, and has to end it.
 func (c *clients) boss() {
 	for n := 0; c.ctx.Err() == nil; n++ {
 		room := c.says.Load().(string)
@@ -279,11 +280,11 @@ func (c *clients) boss() {
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), 12*time.Second)
 		conn, err := db.Conn(ctx)
+		if r, _, err2 := c.s.record(ctx); err2 != nil || r.Phase != writer.Stable || r.Writer != room {
+			err = errors.Join(err, errBadConn)
+		}
 		for i := 0; err == nil && c.ctx.Err() == nil && i < 200; i++ {
 			token := fmt.Sprintf("boss.%d-%d-%d", c.gen, n, i)
-			if c.says.Load().(string) != room {
-				break
-			}
 			var res sql.Result
 			if res, err = conn.ExecContext(ctx, "INSERT INTO app.tokens (token) VALUES (?)", token); err == nil {
 				id, err := res.LastInsertId()

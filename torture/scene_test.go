@@ -68,6 +68,9 @@ func (s *scene) grants() []string {
 	if s.engine == server.MySQL {
 		return append(slices.Concat(dbsync.GrantsMySQL, dbsync.GrantsWriterMySQL), "GRANT XA_RECOVER_ADMIN ON *.* TO app@'127.0.0.1'")
 	}
+	if *real != "" {
+		return slices.Concat(dbsync.Grants, dbsync.GrantsWriter)
+	}
 	return slices.Concat(dbsync.Grants, dbsync.GrantsWriter, []string{
 		"CREATE USER IF NOT EXISTS boss@'127.0.0.1' IDENTIFIED BY '" + bossPassword + "'",
 		"GRANT SELECT, INSERT, UPDATE ON app.* TO boss@'127.0.0.1'",
@@ -84,9 +87,15 @@ func newScene(ctx context.Context, dir string, e server.Engine, writable bool) (
 		}
 	}()
 	more := []string{"GRANT LOCK TABLES, EVENT ON app.* TO app@'127.0.0.1'"}
-	s.ring, err = server.StartRing(ctx, filepath.Join(dir, "ring"), server.RingOptions{Engine: e, Rooms: rooms, Grants: append(s.grants(), more...)})
+	s.ring, err = server.StartRing(ctx, filepath.Join(dir, "ring"), server.RingOptions{Engine: e, Rooms: rooms, Grants: append(s.grants(), more...),
+		Lines: []string{"innodb-flush-log-at-trx-commit=1", "sync-binlog=1"}}) // what a move demands: nothing acknowledged is lost by a crash
 	if err != nil {
 		return s, err
+	}
+	if *real != "" { // nothing is moved while somebody who passes the fence is connected, not even this test
+		for _, room := range rooms {
+			s.ring.Master(room).DB().SetMaxIdleConns(-1)
+		}
 	}
 	if writable {
 		if err := s.comeUpWritable(); err != nil {
