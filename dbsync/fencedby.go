@@ -281,3 +281,19 @@ func (n *node) askProvider(ctx context.Context, p Provider, limit time.Duration)
 	}
 	return fmt.Sprintf("%s is %s", p, running), err
 }
+
+// provided tells whether a room's master is fenced by its provider.
+func (r *Ring) provided(room cutover.Room) bool {
+	for i, n := range r.nodes {
+		if n.room == room {
+			return r.kept.Providers[i] != nil
+		}
+	}
+	return false
+}
+
+// providersFlown is checkProviders before a move.
+func (r *Ring) providersFlown(ctx context.Context) []Finding {
+	found := r.checkProviders(ctx)
+	return graded(found, "provider", cutover.Refuses, "", true)
+}

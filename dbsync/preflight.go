@@ -125,6 +125,9 @@ const preflightConns = 4
 // hides no other. Masters that don't answer at all are the findings of `identity`, and then nothing else is judged. The error is ctx's.
 func (r *Ring) Preflight(ctx context.Context, o PreflightOptions) ([]Finding, error) {
 	o = o.withDefaults()
+	if r.kept.Tool != nil {
+		return r.preflightSynced(ctx, o)
+	}
 	f := flight{o: o, pair: r.name}
 	var errs [2]error
 	var both sync.WaitGroup
@@ -160,7 +163,11 @@ func (r *Ring) Preflight(ctx context.Context, o PreflightOptions) ([]Finding, er
 		each.Go(func() { all[len(checks)] = r.preflightOthers(ctx) })
 	}
 	each.Wait()
-	return excepted(slices.Concat(all...), o.Broken), ctx.Err()
+	flown := slices.DeleteFunc(slices.Concat(all...), func(f Finding) bool {
+		// Its provider keeps the parameter, which is all of its fence: what it was set to last it comes up with.
+		return r.provided(f.Room) && (f.Rule == "writer.restart" || strings.HasPrefix(f.Seen, "super_read_only="))
+	})
+	return excepted(append(flown, r.providersFlown(ctx)...), o.Broken), ctx.Err()
 }
 
 // ofTools are the checks that say something of a pair that a tool keeps: its GTIDs and its fence are other ones.

@@ -208,3 +208,34 @@ func checkDDL(a, b cutover.Room, into [2]Task) []Finding {
 	}
 	return []Finding{f}
 }
+
+// grades are what findings of checkSynced mean before a move; those that aren't here are warned of.
+var grades = map[string]Finding{
+	"writer":         {Severity: cutover.Refuses},
+	"answers":        {Severity: cutover.Refuses, Passing: true},
+	"task":           {Severity: cutover.Refuses, Passing: true},
+	"provider":       {Severity: cutover.Refuses, Passing: true},
+	"binlog":         {Severity: cutover.Refuses},
+	"fence":          {Severity: cutover.Refuses},
+	"tables":         {Severity: cutover.Refuses},
+	"keys":           {Severity: cutover.Breaks, Rule: "writer.primary-key"},
+	"generated keys": {Severity: cutover.Breaks, Rule: "writer.keys"},
+	"retention":      {Severity: cutover.Breaks, Rule: "writer.retention"},
+}
+
+// preflightSynced is Preflight of a pair that a tool keeps.
+func (r *Ring) preflightSynced(ctx context.Context, o PreflightOptions) ([]Finding, error) {
+	found, err := r.checkSynced(ctx)
+	for i := range found {
+		f := &found[i]
+		if f.OK {
+			continue
+		}
+		g, known := grades[f.Check]
+		if !known {
+			g.Severity = cutover.Warns
+		}
+		f.Severity, f.Rule, f.Passing = g.Severity, g.Rule, g.Passing
+	}
+	return excepted(found, o.Broken), err
+}

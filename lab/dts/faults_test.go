@@ -244,7 +244,24 @@ func TestCheckSynced(t *testing.T) {
 	run(t, 1, "RENAME TABLE roomshift.barrier TO roomshift.away")
 	bad("tables cloud", "1 of 2")
 	run(t, 1, "RENAME TABLE roomshift.away TO roomshift.barrier")
+	flown := func() (stands []string) {
+		t.Helper()
+		all, err := l.ring.Preflight(within(t, 20*time.Second), dbsync.PreflightOptions{To: "cloud"})
+		ok(t, err)
+		for _, f := range all {
+			if f.Stands() {
+				stands = append(stands, f.String())
+			}
+		}
+		return stands
+	}
+	if got := flown(); len(got) > 0 {
+		t.Errorf("before a move: %v", got)
+	}
 	l.tasks.From("cloud").Become("Failed", "DTS-3: broken")
+	if got := flown(); len(got) != 1 || !strings.Contains(got[0], ids[1]) {
+		t.Errorf("before a move, with a task that failed: %v", got)
+	}
 	bad("task home", ids[1])
 	bad("task home", "DTS-3")
 	l.tasks.From("cloud").Become("Synchronizing", "")
