@@ -249,14 +249,19 @@ func (c *clients) xa(ctx context.Context, room, name string, n int) error {
 
 var errBadConn = driver.ErrBadConn // a connection that answers so isn't used again
 
-// forget rolls a branch back until the server takes that or doesn't know it; behind a fence it has to wait.
+// forget rolls a branch back until the server takes that, or hasn't known it for a while: as long as the connection that prepared it isn't
+// gone, nobody else's is. Behind a fence it has to wait.
 func (c *clients) forget(room, xid string) {
+	unknown := 0
 	for range 1500 {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		_, err := c.s.apps[room].ExecContext(ctx, "XA ROLLBACK "+xid)
 		cancel()
 		var e *mysql.MySQLError
-		if err == nil || errors.As(err, &e) && (e.Number == 1397 || e.Number == 1402) { // not known; rolled back
+		if errors.As(err, &e) && e.Number == 1397 { // not known
+			unknown++
+		}
+		if err == nil || unknown > 50 || e != nil && e.Number == 1402 { // rolled back
 			return
 		}
 		time.Sleep(40 * time.Millisecond)
