@@ -66,6 +66,8 @@ func recTalk(payload any) Record {
 		return Record{Kind: KindMove, Move: &m}
 	case WriterMark:
 		return Record{Kind: KindWriter, Writer: &m}
+	case OnlyMark:
+		return Record{Kind: KindOnly, Only: &m}
 	case AfterMark:
 		return Record{Kind: KindAfter, After: &m}
 	case SeenMark:
@@ -186,6 +188,7 @@ func storyPlan() *Plan {
 		Rooms:  []RoomPlan{{Name: "home"}, {Name: "cloud"}},
 		Routes: []RoutePlan{{Name: "gw", Medium: runbooks.MediumKey, Seats: []Seat{{"gw", "cloud"}, {"gw", "home"}}}, {Name: "svc", Medium: runbooks.MediumService, Seats: []Seat{{Route: "svc"}}}},
 		Pairs:  []PairPlan{{Name: "feed-db", Rooms: [2]Room{"home", "cloud"}, Writer: "home", OnLost: "freeze"}},
+		Onlys:  []OnlyPlan{{Name: "feed-jobs", Pairs: []string{"feed-db"}, Room: "home", Within: Minute}},
 		Steps: []StepPlan{
 			{Name: "shift-1", Kind: runbooks.StepShift, Rungs: []RungPlan{{}, {}}},
 			{Name: "noon", Kind: runbooks.StepCheckpoint, Checkpoint: "noon", After: []int{0}},

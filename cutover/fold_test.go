@@ -347,6 +347,7 @@ func kindsSince(t testing.TB, after bool) *story {
 		MoveMark{Pair: "feed-db", Wish: "cloud", Verb: "fence begun", At: "FENCING"}, WriterMark{Pair: "feed-db", Phase: "STABLE", Epoch: 2, Number: 8, Writer: "home"})
 	if after {
 		s.add(WriterMark{Pair: "feed-db", Phase: "COMMIT", Epoch: 3, Number: 9, Writer: "home", Pos: "1-1-7", Server: "1"},
+			OnlyMark{Name: "feed-jobs", Room: "none", Epoch: 2, At: "done", Why: "its writer moves"},
 			AfterMark{Pair: "feed-db", Epoch: 3, Strays: "1-1-8..9", Conflicts: []string{"1062"}, Pos: "1-1-9", Checked: true, Wrong: []string{"fence"}})
 	}
 	s.add(PhaseMark{Phase: PhaseFrozen, Causes: []Cause{{Gate: "errors", Room: "home", Color: Red, Seen: "3.1 %", Limit: "2 %", Age: 3 * Second}}},
