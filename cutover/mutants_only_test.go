@@ -7,6 +7,10 @@ var onlyMutants = []mutant{
 		old: `if p.Room != OnlyNone || p.Next != "" || p.Foreign != "" || p.Zero != to {`, new: `if p.Foreign != "" {`,
 		run: "TestJobsFollowTheWriter",
 	}, {
+		name: "a key says where the writer was while it moves", file: "onlystep.go",
+		old: "if e.between(pair) || w.Writer == \"\" {", new: "if w.Writer == \"\" {",
+		run: "TestKeysWaitForTheRecord",
+	}, {
 		name: "whoever doesn't see its key isn't waited for", file: "onlystep.go",
 		old: "until := o.stopped + outOfSight; e.now < until", new: "until := o.stopped; e.now < until",
 		run: "TestJobsFollowTheWriter",

@@ -279,3 +279,30 @@ func TestDryRunStopsNoJobs(t *testing.T) {
 		t.Errorf("the dry run sets %v, and tells %v", s.OnlyWrites(), told)
 	}
 }
+
+// TestKeysWaitForTheRecord: while a pair stands between its sides, however long, its things' keys say none.
+func TestKeysWaitForTheRecord(t *testing.T) {
+	plain, _ := withJobs(t, sim.Options{})
+	i := slices.IndexFunc(plain.Verbs(), func(v sim.Verb) bool { return v.Do == writer.Open })
+	open := plain.Verbs()[i].At
+	still := fmt.Sprintf("freeze server cloud at %s for 1m", (open - cutover.Millisecond).Duration())
+	s, _ := withJobs(t, sim.Options{}, still)
+	var fencing, stable cutover.T
+	for _, r := range s.Records() {
+		switch {
+		case r.Record.Phase == writer.Fencing && fencing == 0:
+			fencing = r.At
+		case r.Record.Phase == writer.Stable && r.At > open && stable == 0:
+			stable = r.At
+		}
+	}
+	for _, w := range s.OnlyWrites() {
+		if w.At > fencing && w.At < stable {
+			t.Errorf("the key is set to %s at %s; FENCING at %s, STABLE at %s", w.Room, w.At.Duration(), fencing.Duration(), stable.Duration())
+		}
+	}
+	if stable < open+time10s*3 {
+		t.Errorf("the pair isn't between its sides for long: STABLE at %s", stable.Duration())
+	}
+	jobsRun(t, s, writersRoom(s), still)
+}
