@@ -40,9 +40,13 @@ type FencedState struct {
 	Wrong     []string
 }
 
-// applyFence: with COMMIT a master is closed for good in this epoch.
+// applyFence: with COMMIT a master is closed for good in this epoch. One that takes the writes again by a later record is fenced no more, even
+// where the COMMIT that said so never came into the journal.
 func (p *Progress) applyFence(w *WriterMark, wall string) {
 	if w.Pos == "" {
+		if f, ok := p.Fenced[w.Pair]; ok && w.Epoch > f.Epoch && w.Writer == f.Room {
+			delete(p.Fenced, w.Pair)
+		}
 		return
 	}
 	p.Fenced[w.Pair] = FencedState{FencedAt: FencedAt{Room: w.Writer, Server: w.Server, Pos: w.Pos, Epoch: w.Epoch, Wall: wall}}
@@ -135,7 +139,9 @@ func (e *engine) afterMoves() {
 		a := e.afterOf(pair, f.Epoch)
 		e.bornBehind(a, f)
 		e.checkedAfter(a, f)
-		e.watchStrays(a, e.p.Fenced[pair])
+		if !e.leftOpen(pair) { // a process before this one may have opened it again
+			e.watchStrays(a, e.p.Fenced[pair])
+		}
 		if w := e.p.Writers[pair]; w.Phase == "STABLE" && w.Epoch == f.Epoch && w.Writer != f.Room && (!f.Checked || len(f.Wrong) > 0) {
 			e.checkAfter(a, f, w.Writer)
 		}

@@ -1,6 +1,10 @@
 package cutover
 
-import "roomshift/cutover/writer"
+import (
+	"slices"
+
+	"roomshift/cutover/writer"
+)
 
 // settleWriters brings every pair that may stand between its sides to the nearer one with exactly one writer: given up before COMMIT,
 // finished after it. True as long as one of them goes on; one that waits for a person, or a server, keeps nobody.
@@ -57,4 +61,9 @@ func (e *engine) takeWriters() {
 			e.moverOf(pair).settle = true
 		}
 	}
+}
+
+// leftOpen: what a process before this one began for a pair isn't known yet.
+func (e *engine) leftOpen(pair string) bool {
+	return slices.ContainsFunc(e.movers, func(m *mover) bool { return m.pair == pair && m.settle })
 }
