@@ -46,17 +46,7 @@ func (e *engine) moveStep(i int) {
 			s.why = "the writer of " + pair + " moves"
 			return
 		case moveHolds:
-			s.why = m.holds
-			if why := e.goneSays(m); why != "" {
-				if s.why = why; w.IfLost == "ask" {
-					e.ask(i, "move", fmt.Sprintf("%s: %s; accept goes on waiting", e.stepName(i), why), nil)
-				}
-				return
-			}
-			if why := e.onlysAsk(w); why != "" {
-				e.giveOnlys(w.Pairs...)
-				e.ask(i, "move", fmt.Sprintf("%s: %s", e.stepName(i), why), nil)
-			}
+			e.moveWaits(i, m)
 			return
 		case moveGone:
 			e.giveOnlys(w.Pairs...)
@@ -78,6 +68,22 @@ func (e *engine) moveStep(i int) {
 	s.lastWrite = e.now
 	e.wrote()
 	e.mark(i, e.p.Steps[i].Rung, StepBaking, "")
+}
+
+// moveWaits says what a pair's move waits for, and asks people where only they can end that.
+func (e *engine) moveWaits(i int, m *mover) {
+	w, s := e.plan.Steps[i].Writer, &e.steps[i]
+	s.why = m.holds
+	if why := e.goneSays(m); why != "" {
+		if s.why = why; w.IfLost == "ask" {
+			e.ask(i, "move", fmt.Sprintf("%s: %s; accept goes on waiting", e.stepName(i), why), nil)
+		}
+		return
+	}
+	if why := e.onlysAsk(w); why != "" {
+		e.giveOnlys(w.Pairs...)
+		e.ask(i, "move", fmt.Sprintf("%s: %s", e.stepName(i), why), nil)
+	}
 }
 
 // gaveUpOnce ends a run that nobody is asked in: where it began, or frozen between the pairs that have moved and those that haven't. Pairs

@@ -140,6 +140,11 @@ func (e *engine) bringOnly(o *onlyRun, p *OnlyProgress) {
 		e.readOnly(o)
 		return
 	}
+	e.keyRead(o, p, want)
+}
+
+// keyRead does what follows from a key that was just read.
+func (e *engine) keyRead(o *onlyRun, p *OnlyProgress, want Room) {
 	seen := o.seen
 	switch got := seen.Key.Room; {
 	case seen.Err != nil:

@@ -133,6 +133,11 @@ func (p *Plan) Stale(s *Snapshot) []string {
 			out = append(out, fmt.Sprintf("pair %s: planned with %s, is %s now", pair.Name, recordText(pair), recordText(&now)))
 		}
 	}
+	return append(out, p.staleOnlys(s)...)
+}
+
+func (p *Plan) staleOnlys(s *Snapshot) []string {
+	var out []string
 	for i := range p.Onlys {
 		o := &p.Onlys[i]
 		if is := s.Onlys[o.Name]; is != o.Room {

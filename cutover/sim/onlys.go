@@ -286,3 +286,11 @@ func (s *Sim) setOnly(f *fault) bool {
 	}
 	return false
 }
+
+func (s *Sim) onlyNames() []string {
+	var names []string
+	for _, o := range s.onlys {
+		names = append(names, o.spec.Name)
+	}
+	return names
+}

@@ -52,10 +52,6 @@ func (s *Sim) known(f *Fault) error {
 			members = append(members, r.name)
 		}
 	}
-	var onlys []string
-	for _, o := range s.onlys {
-		onlys = append(onlys, o.spec.Name)
-	}
 	for _, st := range s.seats {
 		seats = append(seats, st.id.String())
 	}
@@ -66,7 +62,7 @@ func (s *Sim) known(f *Fault) error {
 		what, name string
 		of         []string
 	}{
-		{"pair", f.pair, pairs}, {"only", f.only, onlys}, {"gate", f.gate, gates}, {"seat", f.seat, slices.Concat(seats, routes)}, {"room", f.room, rooms},
+		{"pair", f.pair, pairs}, {"only", f.only, s.onlyNames()}, {"gate", f.gate, gates}, {"seat", f.seat, slices.Concat(seats, routes)}, {"room", f.room, rooms},
 		{"route with instances", f.route, members}, {"room", f.from, rooms}, {"room", f.to, rooms},
 		{"plane or room", f.plane, slices.Concat(planes, rooms)}, {"plane or room", f.in, slices.Concat(planes, rooms)},
 	} {
