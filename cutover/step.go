@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"roomshift/runbooks"
 )
@@ -343,27 +344,29 @@ func (e *engine) check(i int) {
 	broken := func(rule string) bool {
 		return slices.ContainsFunc(was, func(b BrokeMark) bool { return b.Rule == rule })
 	}
-	e.start(limit, func(ctx context.Context) any {
-		var r checkedPairs
-		if len(c.Paths) > 0 {
-			r.err = e.w.Prober.Probe(ctx, c.Room, c.Host, c.Paths)
-		}
-		if r.err == nil && c.Writer != nil {
-			r = e.checkWriters(ctx, c.Writer, broken)
-		}
-		if r.err == nil && len(c.Checksum) > 0 {
-			var why string
-			why, r.err = checkSums(ctx, e.w.Comparisons, c.Checksum, now)
-			r.why = strings.Trim(r.why+"; "+why, "; ")
-		}
-		return r
-	}, func(v any) {
+	e.start(limit, func(ctx context.Context) any { return e.askCheck(ctx, c, broken, now) }, func(v any) {
 		r := v.(checkedPairs)
 		if r.err == nil {
 			r.err = e.capacity(i)
 		}
 		finish(r.why, r.err)
 	}, func() { finish("", errNoAnswer) })
+}
+
+// askCheck asks, in a worker, what of a check others answer: the first part that isn't so is said.
+func (e *engine) askCheck(ctx context.Context, c *CheckPlan, broken func(rule string) bool, now time.Time) (r checkedPairs) {
+	if len(c.Paths) > 0 {
+		r.err = e.w.Prober.Probe(ctx, c.Room, c.Host, c.Paths)
+	}
+	if r.err == nil && c.Writer != nil {
+		r = e.checkWriters(ctx, c.Writer, broken)
+	}
+	if r.err == nil && len(c.Checksum) > 0 {
+		var why string
+		why, r.err = checkSums(ctx, e.w.Comparisons, c.Checksum, now)
+		r.why = strings.Trim(r.why+"; "+why, "; ")
+	}
+	return r
 }
 
 func (e *engine) checked(i int, why string, err error) {

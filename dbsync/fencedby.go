@@ -291,9 +291,3 @@ func (r *Ring) provided(room cutover.Room) bool {
 	}
 	return false
 }
-
-// providersFlown is checkProviders before a move.
-func (r *Ring) providersFlown(ctx context.Context) []Finding {
-	found := r.checkProviders(ctx)
-	return graded(found, "provider", cutover.Refuses, "", true)
-}

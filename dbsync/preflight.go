@@ -3,6 +3,7 @@ package dbsync
 import (
 	"cmp"
 	"context"
+	"database/sql"
 	"fmt"
 	"slices"
 	"strings"
@@ -125,26 +126,9 @@ const preflightConns = 4
 // hides no other. Masters that don't answer at all are the findings of `identity`, and then nothing else is judged. The error is ctx's.
 func (r *Ring) Preflight(ctx context.Context, o PreflightOptions) ([]Finding, error) {
 	o = o.withDefaults()
-	if r.kept.Tool != nil {
-		return r.preflightSynced(ctx, o)
-	}
 	f := flight{o: o, pair: r.name}
-	var errs [2]error
-	var both sync.WaitGroup
-	for i, n := range r.nodes {
-		both.Go(func() { f.sides[i], errs[i] = n.readSide(ctx, o.Limit) })
-	}
-	both.Wait()
-	found, ok := answers(r, f.ringView, errs)
-	if !ok {
-		return graded(found, "identity", cutover.Refuses, "", true), ctx.Err()
-	}
-	if err := r.flightView(ctx, &f); err != nil {
-		wrong := refusedFinding(Finding{Check: "identity", Wanted: "an answer to every question"}, err, f.sides[0].d, "look at both masters and at roomshift's account on them")
-		return graded([]Finding{wrong}, "identity", cutover.Refuses, "", true), ctx.Err()
-	}
-	if f.same {
-		return graded(checkIdentity(f.ringView), "identity", cutover.Refuses, "", false), ctx.Err()
+	if found := r.taxi(ctx, &f); found != nil {
+		return found, ctx.Err()
 	}
 	pools, err := r.preflightPools(f)
 	if err != nil {
@@ -159,7 +143,7 @@ func (r *Ring) Preflight(ctx context.Context, o PreflightOptions) ([]Finding, er
 	for i := range checks {
 		each.Go(func() { all[i] = checks[i].run(ctx, r, f, pools) })
 	}
-	if o.only == nil && !o.Quick {
+	if o.only == nil {
 		each.Go(func() { all[len(checks)] = r.preflightOthers(ctx) })
 	}
 	each.Wait()
@@ -167,7 +151,29 @@ func (r *Ring) Preflight(ctx context.Context, o PreflightOptions) ([]Finding, er
 		// Its provider keeps the parameter, which is all of its fence: what it was set to last it comes up with.
 		return r.provided(f.Room) && (f.Rule == "writer.restart" || strings.HasPrefix(f.Seen, "super_read_only="))
 	})
-	return excepted(append(flown, r.providersFlown(ctx)...), o.Broken), ctx.Err()
+	return excepted(flown, o.Broken), ctx.Err()
+}
+
+// taxi reads what all checks rest on. Findings are what they can't be made without.
+func (r *Ring) taxi(ctx context.Context, f *flight) []Finding {
+	var errs [2]error
+	var both sync.WaitGroup
+	for i, n := range r.nodes {
+		both.Go(func() { f.sides[i], errs[i] = n.readSide(ctx, f.o.Limit) })
+	}
+	both.Wait()
+	found, ok := answers(r, f.ringView, errs)
+	if !ok {
+		return graded(found, "identity", cutover.Refuses, "", true)
+	}
+	if err := r.flightView(ctx, f); err != nil {
+		wrong := refusedFinding(Finding{Check: "identity", Wanted: "an answer to every question"}, err, f.sides[0].d, "look at both masters and at roomshift's account on them")
+		return graded([]Finding{wrong}, "identity", cutover.Refuses, "", true)
+	}
+	if f.same {
+		return graded(checkIdentity(f.ringView), "identity", cutover.Refuses, "", false)
+	}
+	return nil
 }
 
 // ofTools are the checks that say something of a pair that a tool keeps: its GTIDs and its fence are other ones.
@@ -176,13 +182,13 @@ var ofTools = []string{"identity", "actors", "keys", "xa", "running", "locks", "
 // preflightOthers is what the tool that keeps the pair, and providers that fence its masters, say; nothing where there is none.
 func (r *Ring) preflightOthers(ctx context.Context) []Finding {
 	if r.kept.Tool == nil {
-		return graded(r.checkProviders(ctx), "provider", cutover.Breaks, "writer.provider", false)
+		return graded(r.checkProviders(ctx), "provider", cutover.Refuses, "", true)
 	}
 	found, err := r.checkSynced(ctx)
 	if err != nil {
-		found = append(found, Finding{Seen: err.Error(), Wanted: "an answer", Do: "look again"})
+		found = append(found, Finding{Check: "tool", Seen: err.Error(), Wanted: "an answer", Do: "look again"})
 	}
-	return graded(found, "tool", cutover.Breaks, "writer.tool", false)
+	return gradedSynced(found)
 }
 
 // excepted are findings of which those that the pair is excepted from are said only, with the reason.
@@ -228,20 +234,7 @@ func (c *preCheck) run(ctx context.Context, r *Ring, f flight, pools *preflightP
 	f.o.Limit = max(f.o.Limit, c.limit)
 	ctx, cancel := context.WithTimeout(ctx, f.o.Limit)
 	defer cancel()
-	var both sync.WaitGroup
-	for i := range f.sides {
-		both.Go(func() {
-			for _, q := range c.questions(&f, i) {
-				tables, err := askAll(ctx, conns[i], q.query, q.args...)
-				a := answered{err: err}
-				if err == nil && len(tables) > 0 {
-					a.rows = tables[0]
-				}
-				f.answers[i] = append(f.answers[i], a)
-			}
-		})
-	}
-	both.Wait()
+	c.askBoth(ctx, &f, conns)
 	var found []Finding
 	judged := true
 	for i, s := range f.sides {
@@ -264,6 +257,24 @@ func (c *preCheck) run(ctx context.Context, r *Ring, f flight, pools *preflightP
 		found = append(found, graded(c.judge(&f), c.name, "", "", false)...)
 	}
 	return c.merged(found)
+}
+
+// askBoth asks both masters, side by side, what the check needs to know.
+func (c *preCheck) askBoth(ctx context.Context, f *flight, conns [2]*sql.Conn) {
+	var both sync.WaitGroup
+	for i := range f.sides {
+		both.Go(func() {
+			for _, q := range c.questions(f, i) {
+				tables, err := askAll(ctx, conns[i], q.query, q.args...)
+				a := answered{err: err}
+				if err == nil && len(tables) > 0 {
+					a.rows = tables[0]
+				}
+				f.answers[i] = append(f.answers[i], a)
+			}
+		})
+	}
+	both.Wait()
 }
 
 func (c *preCheck) questions(f *flight, side int) []question {

@@ -80,7 +80,7 @@ func judgeRights(f *flight) []Finding {
 type accountRights map[string]map[string]bool
 
 // grantLine is a line of SHOW GRANTS.
-var grantLine = regexp.MustCompile("^GRANT (.+) ON (?:TABLE )?(\\S+) TO ")
+var grantLine = regexp.MustCompile(`^GRANT (.+) ON (?:TABLE )?(\S+) TO `)
 
 // rightsIn reads SHOW GRANTS.
 func rightsIn(rows []row) accountRights {

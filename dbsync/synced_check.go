@@ -223,9 +223,8 @@ var grades = map[string]Finding{
 	"retention":      {Severity: cutover.Breaks, Rule: "writer.retention"},
 }
 
-// preflightSynced is Preflight of a pair that a tool keeps.
-func (r *Ring) preflightSynced(ctx context.Context, o PreflightOptions) ([]Finding, error) {
-	found, err := r.checkSynced(ctx)
+// gradedSynced are findings of checkSynced as they count before a move.
+func gradedSynced(found []Finding) []Finding {
 	for i := range found {
 		f := &found[i]
 		if f.OK {
@@ -237,5 +236,5 @@ func (r *Ring) preflightSynced(ctx context.Context, o PreflightOptions) ([]Findi
 		}
 		f.Severity, f.Rule, f.Passing = g.Severity, g.Rule, g.Passing
 	}
-	return excepted(found, o.Broken), err
+	return found
 }

@@ -237,17 +237,9 @@ func (l *Lab) fault(ctx context.Context, what, room string, args []string) error
 		return l.late(room, args[0], last)
 	case len(args) != 1:
 	case what == "errors":
-		part, err := percent(last)
-		if err == nil {
-			l.Errors(room, part)
-		}
-		return err
+		return failing(l.Errors, room, last)
 	case what == "database":
-		part, err := percent(last)
-		if err == nil {
-			l.Database(room, part)
-		}
-		return err
+		return failing(l.Database, room, last)
 	case what == "set":
 		return l.SetNumber(ctx, room, last)
 	case what == "applier" && (last == "stop" || last == "start"):
@@ -281,6 +273,15 @@ func (l *Lab) setter(what string, s State) func(context.Context, string, State) 
 		return l.Prometheus
 	}
 	return nil
+}
+
+// failing makes a part of a room's requests fail.
+func failing(set func(room string, part float64), room, text string) error {
+	part, err := percent(text)
+	if err == nil {
+		set(room, part)
+	}
+	return err
 }
 
 func percent(s string) (float64, error) {

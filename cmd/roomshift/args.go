@@ -13,17 +13,9 @@ func flagsFirst(app *cli.App, args []string) []string {
 	if len(args) < 2 {
 		return args
 	}
-	cmd := app.Command(args[1])
+	cmd, verbs := verbOf(app, args)
 	if cmd == nil {
 		return args
-	}
-	verbs := 2
-	for verbs < len(args) { // of one that has verbs of its own
-		sub := cmd.Command(args[verbs])
-		if sub == nil {
-			break
-		}
-		cmd, verbs = sub, verbs+1
 	}
 	takesValue := map[string]bool{}
 	for _, f := range append(append([]cli.Flag(nil), cmd.Flags...), app.Flags...) {
@@ -59,4 +51,19 @@ func flagsFirst(app *cli.App, args []string) []string {
 		out = append(append(out, "--"), rest...)
 	}
 	return out
+}
+
+// verbOf is the command that is called, one with verbs of its own by its verb, and how many of args name it.
+func verbOf(app *cli.App, args []string) (cmd *cli.Command, verbs int) {
+	if cmd = app.Command(args[1]); cmd == nil {
+		return nil, 0
+	}
+	for verbs = 2; verbs < len(args); verbs++ {
+		sub := cmd.Command(args[verbs])
+		if sub == nil {
+			break
+		}
+		cmd = sub
+	}
+	return cmd, verbs
 }

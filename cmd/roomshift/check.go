@@ -134,18 +134,27 @@ func (r *realRooms) findings(ctx context.Context, serves func(cutover.Room) bool
 		}
 		fs = append(fs, seatFindings(&pl, held)...)
 	}
-	beats := map[string]time.Duration{} // by pair, the slowest
 	fs = append(fs, r.nameFindings(ctx)...)
+	pairs, beats := r.pairFindings(ctx)
+	fs = append(fs, pairs...)
+	fs = append(fs, cutFindings(r.l.Book.Gates, beats)...)
+	fs = append(fs, r.onlyFindings(ctx)...)
+	for _, f := range r.metrics.Check(ctx, serves) {
+		fs = append(fs, finding{Check: f.Check, Room: f.Room, Seen: f.Seen, Want: f.Want, Do: f.Do, OK: f.OK})
+	}
+	return fs
+}
+
+// pairFindings are those of every pair, and by pair how far apart its heartbeats are at most.
+func (r *realRooms) pairFindings(ctx context.Context) (fs []finding, beats map[string]time.Duration) {
+	beats = map[string]time.Duration{}
 	moved := movedTo(r.l.Book)
 	flown := r.preflown(ctx, moved)
 	for _, name := range sortedNames(r.rings) {
 		if _, ok := moved[name]; ok { // its checks before a move rest on the others
 			for _, f := range flown[name] {
-				for _, part := range strings.Split(f.Seen, "; ") {
-					_, text, _ := strings.Cut(part, ": ")
-					if d, ok := beatOf(text); ok && f.Check == "threads" {
-						beats[name] = max(beats[name], d)
-					}
+				if f.Check == "threads" {
+					beats[name] = max(beats[name], slowestBeat(f.Seen))
 				}
 				fs = append(fs, finding{Check: name + ": " + f.Check, Room: f.Room, Seen: f.Seen, Want: f.Wanted, Do: f.Do, OK: f.OK, Grant: statements(f.Grant),
 					Severity: f.Severity, Rule: f.RuleOf(name)})
@@ -163,12 +172,19 @@ func (r *realRooms) findings(ctx context.Context, serves func(cutover.Room) bool
 			fs = append(fs, finding{Check: name + ": " + f.Check, Room: f.Room, Seen: f.Seen, Want: f.Wanted, Do: f.Do, OK: f.OK, Grant: statements(f.Grant)})
 		}
 	}
-	fs = append(fs, cutFindings(r.l.Book.Gates, beats)...)
-	fs = append(fs, r.onlyFindings(ctx)...)
-	for _, f := range r.metrics.Check(ctx, serves) {
-		fs = append(fs, finding{Check: f.Check, Room: f.Room, Seen: f.Seen, Want: f.Want, Do: f.Do, OK: f.OK})
+	return fs, beats
+}
+
+// slowestBeat is the longest period that a finding of both masters' threads names, 0: none.
+func slowestBeat(seen string) time.Duration {
+	var slowest time.Duration
+	for _, part := range strings.Split(seen, "; ") {
+		_, text, _ := strings.Cut(part, ": ")
+		if d, ok := beatOf(text); ok {
+			slowest = max(slowest, d)
+		}
 	}
-	return fs
+	return slowest
 }
 
 // unreadable is a Consul whose seats can't be read. Where its token may not read them, what it needs goes with it.

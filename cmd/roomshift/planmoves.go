@@ -73,8 +73,17 @@ func moveText(p *cutover.Plan, m *cutover.WriterPlan, name string, seen cutover.
 	default:
 		out = append(out, fmt.Sprintf("no record yet: %s's writer is %s by both servers; this run creates it", name, pair.Writer))
 	}
+	if !m.Reopen {
+		out = append(out, inTheWay(pair.Writer, seen)...)
+	}
+	return out
+}
+
+// inTheWay is what a move ends, or waits for, on the writer.
+func inTheWay(room cutover.Room, seen cutover.Peeked) []string {
+	var out []string
 	for i, s := range seen.Seen.Servers {
-		if s.Room != pair.Writer || m.Reopen {
+		if s.Room != room {
 			continue
 		}
 		if n := len(seen.Masters[i].Long); n > 0 {

@@ -43,7 +43,11 @@ func TestLastMove(t *testing.T) {
 		return time.Date(2027, 1, 25, 12, 0, 0, int(s*1e9), time.UTC).Format("2006-01-02T15:04:05.000Z07:00")
 	}
 	verb := func(s float64, verb, state string) cutover.Record {
-		return cutover.Record{Wall: at(s), Move: &cutover.MoveMark{Pair: "db", Verb: verb, At: state}}
+		m := &cutover.MoveMark{Pair: "db", Verb: verb, At: state}
+		if verb == "open" && state == "done" {
+			m.None = 250 * cutover.Millisecond
+		}
+		return cutover.Record{Wall: at(s), Move: m}
 	}
 	record := func(s float64, phase, room string) cutover.Record {
 		return cutover.Record{Wall: at(s), Writer: &cutover.WriterMark{Pair: "db", Phase: phase, Writer: room}}

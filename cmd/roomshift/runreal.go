@@ -29,17 +29,16 @@ type sources struct {
 
 // session is one process's part in a run.
 type session struct {
-	io      stdio
-	rooms   *realRooms
-	dir     string
-	start   cutover.Start
-	file    *journal.File
-	json    bool
-	dry     bool
-	reason  string // why a person began it
-	outages outages
-	was     *cutover.Plan // what the journal says that the run does, for a run that is taken up again
-	dark    map[string]cutover.Darkness
+	io     stdio
+	rooms  *realRooms
+	dir    string
+	start  cutover.Start
+	file   *journal.File
+	json   bool
+	dry    bool
+	reason string        // why a person began it
+	was    *cutover.Plan // what the journal says that the run does, for a run that is taken up again
+	dark   map[string]cutover.Darkness
 }
 
 // runRunbook plans, asks, and runs.
@@ -171,8 +170,6 @@ func (s *session) run(ctx context.Context) error {
 	show := newShow(s.io, s.start.Run, s.json)
 	show.lines.plan = s.was
 	show.lines.moves.goOn(s.dark)
-	s.outages = show.outages
-	s.outages.goOn(s.dark)
 	w.Show = show
 	note := func(text string) { show.Event(cutover.Shown{Note: text}) }
 	s.rooms.onNote(note)
@@ -206,7 +203,7 @@ func (s *session) ended(res *cutover.Result, show *show, dry *cutover.Dry) error
 	}
 	if s.json {
 		out := map[string]any{"run": s.start.Run, "exit": res.Exit, "means": exitMeans[res.Exit], "causes": res.Progress.Causes, "timing": res.Timing, "journal": s.file.Path()}
-		if at := s.outages.moved(res.Progress); len(at) > 0 {
+		if at := movedIn(res.Progress); len(at) > 0 {
 			out["writers"] = at
 		}
 		if dry != nil {

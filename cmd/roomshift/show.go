@@ -25,24 +25,23 @@ type show struct {
 	json, screen bool
 	out          io.Writer
 
-	mu      sync.Mutex
-	buf     bytes.Buffer // what isn't printed yet
-	lines   *lines
-	recent  []string // the newest lines, for the screen
-	holds   int
-	backs   int
-	outages outages
-	held    time.Duration // in all
-	since   time.Time     // of the hold in force
-	went    bool          // it has advanced: waiting for the first samples is no hold
-	queue   chan struct{}
+	mu     sync.Mutex
+	buf    bytes.Buffer // what isn't printed yet
+	lines  *lines
+	recent []string // the newest lines, for the screen
+	holds  int
+	backs  int
+	held   time.Duration // in all
+	since  time.Time     // of the hold in force
+	went   bool          // it has advanced: waiting for the first samples is no hold
+	queue  chan struct{}
 }
 
 func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
 
 func newShow(io stdio, run string, asJSON bool) *show {
 	f, ok := io.out.(*os.File)
-	s := &show{outages: outages{}, json: asJSON, screen: ok && isTerminal(f) && !asJSON, out: io.out, queue: make(chan struct{}, 1)}
+	s := &show{json: asJSON, screen: ok && isTerminal(f) && !asJSON, out: io.out, queue: make(chan struct{}, 1)}
 	if asJSON {
 		s.out = io.err // the answer on standard output is one JSON value, at the end
 	}
@@ -54,9 +53,6 @@ func newShow(io stdio, run string, asJSON bool) *show {
 func (s *show) Event(e cutover.Shown) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if e.Record != nil {
-		s.outages.record(e.Record)
-	}
 	switch {
 	case e.Record != nil && s.json:
 		s.count(e.Record)

@@ -79,7 +79,6 @@ func rehearsalOf(environment, pair string) dbsync.Rehearsal {
 
 // lastMove is when a run moved a pair last, and for how long nobody took writes then; zero: it didn't.
 func lastMove(rs []cutover.Record, pair string) (at time.Time, took time.Duration) {
-	var fenced time.Time
 	var none time.Duration
 	from := ""
 	for i := range rs {
@@ -87,13 +86,8 @@ func lastMove(rs []cutover.Record, pair string) (at time.Time, took time.Duratio
 		if err != nil {
 			continue
 		}
-		if m := rs[i].Move; m != nil && m.Pair == pair {
-			switch {
-			case m.Verb == writer.Fence.String() && m.At == "begun" && fenced.IsZero():
-				fenced = wall
-			case m.Verb == writer.Open.String() && m.At == "done" && !fenced.IsZero():
-				none, fenced = wall.Sub(fenced), time.Time{}
-			}
+		if m := rs[i].Move; m != nil && m.Pair == pair && m.Verb == writer.Open.String() && m.At == "done" {
+			none = m.None.Duration()
 		}
 		if w := rs[i].Writer; w != nil && w.Pair == pair && w.Phase == string(writer.Stable) {
 			if from != "" && from != w.Writer && none > 0 {

@@ -11,7 +11,6 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"roomshift/cutover"
-	"roomshift/cutover/writer"
 	"roomshift/runbooks"
 )
 
@@ -278,57 +277,18 @@ type movedPair struct {
 	Writer   string  `json:"writer"`
 	Epoch    int64   `json:"epoch"`
 	Phase    string  `json:"phase"`
-	NoWriter float64 `json:"noWriterSeconds"` // the time without one in the last move of this process, 0: none, or it isn't over
+	NoWriter float64 `json:"noWriterSeconds"` // the longest time without one in this run, 0: none, or it isn't over
 }
 
-// outages is how long pairs had no writer, as a process's records say.
-type outages map[string]*outage
-
-type outage struct {
-	since time.Time
-	last  time.Duration
-}
-
-// goOn counts on from what a journal says of the process before this one.
-func (o outages) goOn(dark map[string]cutover.Darkness) {
-	for pair, d := range dark {
-		if at, err := time.Parse(time.RFC3339Nano, d.Since); err == nil && d.Fence {
-			o[pair] = &outage{since: at}
-		}
-	}
-}
-
-func (o outages) record(r *cutover.Record) {
-	v := r.Move
-	at, err := time.Parse(time.RFC3339Nano, r.Wall)
-	if v == nil || err != nil {
-		return
-	}
-	p := o[v.Pair]
-	if p == nil {
-		p = &outage{}
-		o[v.Pair] = p
-	}
-	switch {
-	case v.Verb == writer.Fence.String() && v.At == "begun" && p.since.IsZero():
-		p.since = at
-	case v.Verb == writer.Open.String() && v.At == "done" && !p.since.IsZero():
-		p.last, p.since = at.Sub(p.since), time.Time{}
-	}
-}
-
-// moved is where the writers of a run's pairs are at its end.
-func (o outages) moved(p *cutover.Progress) []movedPair {
+// movedIn is where the writers of a run's pairs are at its end.
+func movedIn(p *cutover.Progress) []movedPair {
 	out := []movedPair{}
 	for i := range p.Plan.Steps {
 		w := p.Plan.Steps[i].Writer
 		for k := 0; w != nil && k < len(w.Pairs); k++ {
 			at := p.Writers[w.Pairs[k]]
-			m := movedPair{Pair: w.Pairs[k], Writer: at.Writer, Epoch: at.Epoch, Phase: cmp.Or(at.Phase, "STABLE")}
-			if x := o[m.Pair]; x != nil {
-				m.NoWriter = x.last.Seconds()
-			}
-			out = append(out, m)
+			out = append(out, movedPair{Pair: w.Pairs[k], Writer: at.Writer, Epoch: at.Epoch, Phase: cmp.Or(at.Phase, "STABLE"),
+				NoWriter: p.NoWriter[w.Pairs[k]].Duration().Seconds()})
 		}
 	}
 	return out

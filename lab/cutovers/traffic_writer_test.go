@@ -174,7 +174,6 @@ func TestLagHomeAfterTheWriterMoved(t *testing.T) {
 			t.Errorf("%d: something was written while it was frozen: record %d, the key %q, epoch %d", i, place, s.number(lab.Home), s.record().Epoch)
 		}
 		s.stands(lab.Cloud)
-		said = s.run.said()
 		s.start(word).exits(0)
 		if word == "resume" {
 			s.eventually("it goes on", func() bool { return find(s.records(), entered, turns(cutover.PhaseForward)) >= 0 })
