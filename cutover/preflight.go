@@ -191,6 +191,9 @@ func (e *engine) preflightRefuses(i int, p *preflight, found []Finding) string {
 	passing := !slices.ContainsFunc(found, func(f Finding) bool { return !f.Passing })
 	text := "preflight of " + p.pair + ": " + findingsText(p.pair, found)
 	if !refused {
+		if e.plan.Steps[i].Writer.Once {
+			return e.refusedOnce(p, text+"; what is to be broken for good stands in rooms.yaml, as breaks of the pair")
+		}
 		e.ask(i, "rule", fmt.Sprintf("%s would break a rule: %s", e.stepName(i), text), nil)
 		return text
 	}
@@ -203,8 +206,18 @@ func (e *engine) askPreflight(i int, p *preflight, text string, passing bool) st
 		e.at(min(p.came+preflightAgain, p.since+preflightHolds))
 		return text
 	}
+	if e.plan.Steps[i].Writer.Once {
+		return e.refusedOnce(p, text)
+	}
 	p.came, p.since = 0, 0
 	e.ask(i, "move", fmt.Sprintf("%s: %s; accept looks again", e.stepName(i), text), nil)
+	return text
+}
+
+// refusedOnce ends a run in which nobody is asked.
+func (e *engine) refusedOnce(p *preflight, text string) string {
+	e.moverOf(p.pair).lost = text
+	e.gaveUpOnce(p.pair)
 	return text
 }
 

@@ -38,6 +38,8 @@ func preflightLine(p *cutover.Plan, pair string, f cutover.Finding) string {
 	mark, means := "!", ""
 	switch {
 	case !f.Stands():
+	case f.RuleOf(pair) != "" && movesOnce(p):
+		mark, means = "■", fmt.Sprintf(" · the move isn't begun, unless rooms.yaml has breaks: {%s: WHY} at %s", strings.TrimPrefix(f.Rule, "writer."), pair)
 	case f.RuleOf(pair) != "":
 		mark, means = "■", fmt.Sprintf(" · the step asks then: accept %q --reason … breaks %s", moveStepOf(p, pair), f.RuleOf(pair))
 	case f.Passing:
@@ -57,6 +59,11 @@ func findingPlace(f cutover.Finding) string {
 		return f.Check
 	}
 	return f.Check + " in " + f.Room
+}
+
+// movesOnce: nobody is asked in this run.
+func movesOnce(p *cutover.Plan) bool {
+	return slices.ContainsFunc(p.Steps, func(st cutover.StepPlan) bool { return st.Writer != nil && st.Writer.Once })
 }
 
 // moveStepOf is the name of the first step that moves a pair, or checks that it could.

@@ -67,6 +67,7 @@ pairs:
   feed-db:
     home: {dsnEnv: FEED_HOME, restarts: fenced}
     cloud: {dsnEnv: FEED_CLOUD, restarts: fenced}
+    breaks: {durable: these servers are quick and not durable, bypass: the test's own account, accounts: each master has its own passwords}
 gates:
   feed-lag: {replication: feed-db, hold: {above: 1s}, abort: {above: 5s, for: 10s}}
 `, s.consul.Addr)
