@@ -55,6 +55,14 @@ func TestMoveByHandOnce(t *testing.T) {
 	if out := runHand(t, s); out.Exit != cutover.ExitDone || s.Writers("feed-db")[0] != "cloud" || len(out.Problems) > 0 {
 		t.Errorf("exit %d %s %v\n%s", out.Exit, out.Why, out.Problems, allOf(out))
 	}
+	for _, fault := range []string{"preflight feed-db writer.durable at 0s", "preflight feed-db locks at 0s"} {
+		s = handSim(t, byHand, sim.Options{}, fault)
+		if out := runHand(t, s); out.Exit == cutover.ExitDone || isAsked(out, "move") || isAsked(out, "rule") || len(s.Verbs()) > 0 && s.Writers("feed-db")[0] != "home" {
+			t.Errorf("%s: exit %d %s\n%s", fault, out.Exit, out.Why, allOf(out))
+		} else {
+			t.Logf("%s: exit %d %s", fault, out.Exit, out.Why)
+		}
+	}
 	fence := fenceOf(t, byHand, "feed-db")
 	for what, fault := range map[string]string{
 		"what home has doesn't come in time": fmt.Sprintf("lag feed-db home->cloud 3s at %dms for 2s", fence.At/cutover.Millisecond-50),
