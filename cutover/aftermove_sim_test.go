@@ -56,6 +56,10 @@ func TestAfterAMoveIsChecked(t *testing.T) {
 	if len(all) < 2 || !strings.Contains(strings.Join(all[0].Wrong, " "), "threads · home") || len(all[len(all)-1].Wrong) > 0 {
 		t.Errorf("%+v, want that replication into home stood, then that it is well\n%s", all, allOf(out))
 	}
+	_, short := moved(t, movesWriter, sim.Options{}, "stop feed-db cloud→home at "+(at+time.Millisecond).String()+" for 20s")
+	if all := aftersOf(short); len(all) != 1 || len(all[0].Wrong) > 0 {
+		t.Errorf("%+v: what comes by itself within a minute is told", all)
+	}
 	if slices.ContainsFunc(out.Records, func(r cutover.Record) bool { return r.Phase != nil && r.Phase.Phase == cutover.PhaseBack }) {
 		t.Error("a check after a move has turned the run")
 	}

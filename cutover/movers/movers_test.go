@@ -168,7 +168,7 @@ func twoProcesses(t *testing.T) {
 	for x, want := range map[*tool]string{a: "cloud", b: "home"} {
 		both.Go(func() {
 			for ctx.Err() == nil {
-				if x.move(ctx, want) == nil && moved.Add(1) >= 4 && lost.Load() >= 3 {
+				if x.move(ctx, want) == nil && moved.Add(1) >= 4 && lost.Load() >= 3 && record(t, k).Epoch >= 3 {
 					stop()
 				}
 				time.Sleep(10 * time.Millisecond)
