@@ -64,9 +64,9 @@ func TestReadersAreLate(t *testing.T) {
 	if out := s.start("check", "--live", "--rooms", file, book).exits(0); !strings.Contains(out, "readers") {
 		t.Errorf("want readers looked at:\n%s", out)
 	}
-	if out := s.start("plan", "--rooms", file, book).exits(0); !strings.Contains(out, "to its reader") {
-		t.Errorf("want the lag to the reader:\n%s", out)
-	}
+	s.eventually("the plan has the lag to the reader", func() bool { // it isn't known in 3 s on a machine that is busy
+		return strings.Contains(s.start("plan", "--rooms", file, book).exits(0), "to its reader")
+	})
 	p := s.start("run", "--rooms", file, book)
 	p.await("baking")
 	line.Delay(4*time.Second, 0)
