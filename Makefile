@@ -21,9 +21,11 @@ build:
 deps:
 	@for s in lab/deps/*.sh; do bash "$$s" || { echo "$$s failed: the line above says how to get it by hand" >&2; exit 1; }; done
 
+# The program under load has the machine to itself: its gates would judge whatever else runs.
 test: deps
 	$(GO) vet ./...
-	$(GO) test -timeout 30m ./...
+	$(GO) test -timeout 30m $$($(GO) list ./... | grep -v /lab/cutovers)
+	$(GO) test -timeout 30m ./lab/cutovers
 	$(GO) test -race -short -timeout 30m ./cmd/... ./consul ./dns/... ./metrics ./cutover/journal ./runbooks
 
 # The race detector over everything; it takes its time.
