@@ -130,7 +130,11 @@ func TestComposedComesBack(t *testing.T) {
 			book := s.book("3s", steps)
 			var dry *process
 			if c.dry {
-				s.start("check", "--live", "--rooms", s.file, book).exits(0)
+				s.eventually("check --live finds all series, once each Prometheus has asked", func() bool {
+					p := s.start("check", "--live", "--rooms", s.file, book)
+					<-p.end
+					return p.cmd.ProcessState.ExitCode() == 0
+				})
 				s.start("plan", "--rooms", s.file, book).exits(0)
 				dry = s.start("run", "--dry-run", "--rooms", s.file, book)
 				dry.exits(0)

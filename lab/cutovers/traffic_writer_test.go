@@ -11,7 +11,7 @@ import (
 
 // withWriter brings 60 % of home's requests to the cloud, then the writer, which is watched for longer than a case takes.
 const withWriter = `  - name: climb
-    shift: {cloud: {gw@home: [33%, 60%]}}
+    shift: {cloud: {gw@home: [8%, 33%, 60%]}}
     settle: {within: 60s, tolerance: 3pt, else: ask}
   - name: feed writes
     writer: {to: cloud, pairs: [app-db], noWriter: 2s}
