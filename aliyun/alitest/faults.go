@@ -32,7 +32,7 @@ const (
 	Held      Kind = "held"       // it is held until Release, and carried out then whether or not its client is there
 	Garbage   Kind = "garbage"    // it is carried out, the answer is no JSON
 	Meanwhile Kind = "meanwhile"  // Do runs first; the request is carried out after it
-	HalfPage  Kind = "half page"  // a listing says a total that it doesn't deliver: its action sees to that
+	HalfPage  Kind = "half page"  // a listing says a total that it doesn't deliver
 )
 
 // Fault adds a fault; the first that fits a request meets it.

@@ -30,6 +30,7 @@ type Options struct {
 	Now                  func() time.Time // nil: the wall clock
 	// Late is how long after its client gave up a held request lands, 0: 10 s.
 	Late time.Duration
+	Host string // of the answers' HostId, "": the lab's
 	// NoTokens: ClientToken isn't looked at. It isn't known of every action whether the real service does.
 	NoTokens bool
 }
@@ -63,6 +64,7 @@ type Server struct {
 	expired []string
 	nonces  map[string]time.Time
 	calls   map[string]int
+	writes  int
 	asked   map[string][]time.Time
 	faults  []*Fault
 	held    []chan struct{}
@@ -78,7 +80,7 @@ type done struct {
 // New starts an emulator on a port of its own.
 func New(o Options, actions map[string]Action) (*Server, error) {
 	o.KeyID, o.Secret = cmp.Or(o.KeyID, TestKeyID), cmp.Or(o.Secret, TestSecret)
-	o.Late = cmp.Or(o.Late, 10*time.Second)
+	o.Late, o.Host = cmp.Or(o.Late, 10*time.Second), cmp.Or(o.Host, "api.aliyuncs.com")
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -100,8 +102,19 @@ func (s *Server) Close() {
 	s.served.Wait()
 }
 
+// Addr is the API's host:port.
+func (s *Server) Addr() string { return s.listener.Addr().String() }
+
 // URL is the API's address.
-func (s *Server) URL() string { return "http://" + s.listener.Addr().String() }
+func (s *Server) URL() string { return "http://" + s.Addr() }
+
+// Writes is how many requests that change something were carried out, or would have been but for an error of theirs: every request
+// that asked for a change and was well signed.
+func (s *Server) Writes() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.writes
+}
 
 // Calls is how many requests of an action came, "" of all, whatever became of them.
 func (s *Server) Calls(action string) int {
@@ -156,7 +169,13 @@ func (s *Server) came(name string, admitted bool) *Fault {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.calls[name]++
-	if f := s.meets(name); admitted && f != nil {
+	if !admitted {
+		return &Fault{}
+	}
+	if s.actions[name].Writes {
+		s.writes++
+	}
+	if f := s.meets(name); f != nil {
 		return f
 	}
 	return &Fault{}
@@ -195,6 +214,12 @@ func (s *Server) disturbed(w http.ResponseWriter, r *http.Request, name string, 
 	} else {
 		land()
 	}
+	s.reply(w, f, answer, err)
+}
+
+// reply answers a request that was carried out or refused, as its fault has it.
+func (s *Server) reply(w http.ResponseWriter, f *Fault, answer map[string]any, err *Error) {
+	total, listing := answer["TotalCount"].(int)
 	switch {
 	case f.Kind == LoseReply:
 		panic(http.ErrAbortHandler)
@@ -202,6 +227,9 @@ func (s *Server) disturbed(w http.ResponseWriter, r *http.Request, name string, 
 		fmt.Fprint(w, "<html>a proxy's page</html>")
 	case err != nil:
 		s.answerError(w, err)
+	case f.Kind == HalfPage && listing:
+		answer["TotalCount"] = total + 1
+		fallthrough
 	default:
 		s.answer(w, http.StatusOK, answer)
 	}
@@ -270,7 +298,7 @@ func (s *Server) answerError(w http.ResponseWriter, e *Error) {
 	if e.RetryAfter > 0 {
 		w.Header().Set("x-ratelimit-user-api", fmt.Sprintf("Limit:10,Remain:0,TimeLeft:%d,TimeWindow:1000", e.RetryAfter.Milliseconds()))
 	}
-	s.answer(w, e.Status, map[string]any{"HostId": "api.aliyuncs.com", "Code": e.Code, "Message": e.Message,
+	s.answer(w, e.Status, map[string]any{"HostId": s.o.Host, "Code": e.Code, "Message": e.Message,
 		"Recommend": "https://error-center.aliyun.com/status/search?Keyword=" + e.Code})
 }
 

@@ -8,16 +8,17 @@
 package alidnstest
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
-	"net"
-	"net/http"
 	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
+
+	"roomshift/aliyun/alitest"
 )
 
 // Options are what an account is like. The zero value is an account of a paid edition that may do everything.
@@ -39,12 +40,6 @@ type Options struct {
 	// Late is how long after its client gave up a held request lands, 0: 10 s.
 	Late time.Duration
 }
-
-// The key that an emulator takes where Options names none.
-const (
-	TestKeyID  = "LTAItestKeyIdOfTheLab"
-	TestSecret = "testSecretThatNobodyMayPrint"
-)
 
 // Record is one record as the API shows it. Weight is kept while the record is disabled and while weights are off.
 type Record struct {
@@ -73,13 +68,11 @@ type zone struct {
 	forbidden, blackHole, dnsChange bool
 }
 
-// Server is the emulator.
+// Server is the emulator: the wire, what was told, and the name servers.
 type Server struct {
+	*alitest.Server
 	o        Options
-	http     *http.Server
-	listener net.Listener
 	names    []*nameServer
-	ended    chan struct{}
 	handlers sync.WaitGroup
 
 	mu      sync.Mutex
@@ -87,50 +80,20 @@ type Server struct {
 	records []*Record // in order of their making
 	nextID  int64
 	off     map[switchKey]bool // weights are on unless they are here
-	expired []string           // tokens that were the account's
-	nonces  map[string]time.Time
-	calls   map[string]int
-	asked   map[string][]time.Time
-	faults  []*Fault
-	held    []chan struct{}
-	writes  int
 	rnd     *rand.Rand
 	log     []string
 }
 
 // New starts an emulator on ports of its own.
 func New(o Options) (*Server, error) {
-	if o.KeyID == "" {
-		o.KeyID = TestKeyID
-	}
-	if o.Secret == "" {
-		o.Secret = TestSecret
-	}
-	if o.MinTTL == 0 {
-		o.MinTTL = 1
-	}
-	if o.MaxWeighted == 0 {
-		o.MaxWeighted = 90
-	}
-	if o.PageLimit == 0 {
-		o.PageLimit = 500
-	}
-	if o.NameServers == 0 {
-		o.NameServers = 2
-	}
-	if o.Now == nil {
-		o.Now = time.Now
-	}
-	if o.Late == 0 {
-		o.Late = 10 * time.Second
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
+	o.MinTTL, o.MaxWeighted = cmp.Or(o.MinTTL, 1), cmp.Or(o.MaxWeighted, 90)
+	o.PageLimit, o.NameServers = cmp.Or(o.PageLimit, 500), cmp.Or(o.NameServers, 2)
+	s := &Server{o: o, zones: map[string]*zone{}, nextID: 9_000_000_000_000_001, off: map[switchKey]bool{}, rnd: rand.New(rand.NewPCG(o.Seed, 1))}
+	var err error
+	if s.Server, err = alitest.New(alitest.Options{KeyID: o.KeyID, Secret: o.Secret, Token: o.Token, PerSecond: o.PerSecond, Allowed: o.Allowed,
+		Seed: o.Seed, Now: o.Now, Late: o.Late, Host: "alidns.aliyuncs.com"}, s.actions()); err != nil {
 		return nil, err
 	}
-	s := &Server{o: o, listener: l, ended: make(chan struct{}), zones: map[string]*zone{}, nextID: 9_000_000_000_000_001,
-		off: map[switchKey]bool{}, nonces: map[string]time.Time{}, calls: map[string]int{}, asked: map[string][]time.Time{},
-		rnd: rand.New(rand.NewPCG(o.Seed, 1))}
 	for i := range o.NameServers {
 		ns, err := s.startNames(fmt.Sprintf("ns%d.alidns.test.", i+1))
 		if err != nil {
@@ -139,34 +102,17 @@ func New(o Options) (*Server, error) {
 		}
 		s.names = append(s.names, ns)
 	}
-	s.http = &http.Server{Handler: http.HandlerFunc(s.serve), ReadHeaderTimeout: 10 * time.Second}
-	s.handlers.Add(1)
-	go func() {
-		defer s.handlers.Done()
-		_ = s.http.Serve(l) // ends with Close
-	}()
 	return s, nil
 }
 
 // Close ends the emulator and waits for what it started. Requests that are held never land.
 func (s *Server) Close() {
-	close(s.ended)
-	if s.http != nil {
-		s.http.Close()
-	} else {
-		s.listener.Close()
-	}
+	s.Server.Close()
 	for _, ns := range s.names {
 		ns.stop()
 	}
 	s.handlers.Wait()
 }
-
-// Addr is the API's host:port, URL its address.
-func (s *Server) Addr() string { return s.listener.Addr().String() }
-
-// URL is the API's address.
-func (s *Server) URL() string { return "http://" + s.Addr() }
 
 // NameServers are the authorities' host:port; each answers over UDP and TCP.
 func (s *Server) NameServers() []string {
@@ -282,28 +228,6 @@ func (s *Server) SwitchWeights(name, kind, line string, on bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.off[switchKey{name, kind, line}] = !on
-}
-
-// Writes is how many requests that change something were carried out, or would have been but for an error of theirs: every request
-// that asked for a change and was well signed.
-func (s *Server) Writes() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.writes
-}
-
-// Calls is how many requests of an action came, "" of all, whatever became of them.
-func (s *Server) Calls(action string) int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if action != "" {
-		return s.calls[action]
-	}
-	n := 0
-	for _, c := range s.calls {
-		n += c
-	}
-	return n
 }
 
 // Log is the writes that were carried out, in order, as "UpdateDNSSLBWeight 9000000000000001 weight 10".
