@@ -142,18 +142,18 @@ func testMoveDecided(t *testing.T) {
 	from := "home"
 	for range 2 {
 		to := otherRoom(from)
-		n := w.since(from)
-		until(t, from+" takes writes", func() bool { return w.since(from) > n+20 })
+		n := w.In(from)
+		until(t, from+" takes writes", func() bool { return w.In(from) > n+20 })
 		began := time.Now()
 		ok(t, d.move(within(t, time.Minute), to))
-		n = w.since(to)
-		until(t, to+" takes writes", func() bool { return w.since(to) > n+20 })
-		t.Logf("%s from %s to %s: nobody took writes for %v: %v", lab.Master(from).Engine, from, to, w.outage(from, to, began), d.rounds)
+		n = w.In(to)
+		until(t, to+" takes writes", func() bool { return w.In(to) > n+20 })
+		t.Logf("%s from %s to %s: nobody took writes for %v: %v", lab.Master(from).Engine, from, to, w.Between(from, began), d.rounds)
 		from = to
 	}
-	w.end()
+	w.End()
 	ok(t, lab.Await(within(t, time.Minute)))
-	w.allThere(t)
+	allThere(t, w)
 	value, _, err := d.record.Read(t.Context())
 	ok(t, err)
 	rec, err := writer.ParseRecord(value)

@@ -2,115 +2,23 @@ package dbsync
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
-	"sync"
 	"testing"
 	"time"
 
-	"github.com/go-sql-driver/mysql"
-
 	"roomshift/cutover"
 	"roomshift/lab/server"
+	"roomshift/lab/tokens"
 )
 
-// writers are an application's: each inserts one token after the other on the master that took its last one, and tries the other on any
-// error, at once and with another token. What was acknowledged is kept.
-type writers struct {
-	stop chan struct{}
-	all  sync.WaitGroup
-	dbs  map[string]*sql.DB
-
-	mu   sync.Mutex
-	acks []ack
-}
-
-// ack is a token that a master acknowledged.
-type ack struct {
-	token, room string
-	at          time.Time
-}
-
-func startWriters(t testing.TB, n int) *writers {
+// startWriters is an application that writes to both masters' tokens, without pause.
+func startWriters(t testing.TB, n int) *tokens.Writers {
 	t.Helper()
-	w := &writers{stop: make(chan struct{}), dbs: map[string]*sql.DB{}}
-	for _, room := range lab.Rooms {
-		config, err := mysql.ParseDSN(lab.Master(room).DSN(server.App))
-		ok(t, err)
-		config.Logger, config.InterpolateParams = &mysql.NopLogger{}, true
-		connector, err := mysql.NewConnector(config)
-		ok(t, err)
-		w.dbs[room] = sql.OpenDB(connector)
-		w.dbs[room].SetMaxIdleConns(2 * n)
-	}
-	for i := range n {
-		w.all.Go(func() { w.write(t.Context(), fmt.Sprintf("%d-%d", time.Now().UnixNano(), i)) })
-	}
-	t.Cleanup(w.end)
+	w, err := tokens.Start(tokens.Options{Rooms: lab.Rooms, Masters: [2]*server.Master{lab.Master(lab.Rooms[0]), lab.Master(lab.Rooms[1])},
+		Writers: n, Retry: 200 * time.Microsecond})
+	ok(t, err)
+	t.Cleanup(w.End)
 	return w
-}
-
-func (w *writers) write(ctx context.Context, name string) {
-	at := 0
-	for i := 0; ; i++ {
-		select {
-		case <-w.stop:
-			return
-		default:
-		}
-		token, room := fmt.Sprintf("%s-%d", name, i), lab.Rooms[at]
-		if _, err := w.dbs[room].ExecContext(context.WithoutCancel(ctx), "INSERT INTO app.tokens (token) VALUES (?)", token); err != nil {
-			at = 1 - at
-			time.Sleep(200 * time.Microsecond)
-			continue
-		}
-		w.mu.Lock()
-		w.acks = append(w.acks, ack{token, room, time.Now()})
-		w.mu.Unlock()
-	}
-}
-
-// end stops them; once.
-func (w *writers) end() {
-	select {
-	case <-w.stop:
-		return
-	default:
-	}
-	close(w.stop)
-	w.all.Wait()
-	for _, db := range w.dbs {
-		_ = db.Close()
-	}
-}
-
-// since is how many tokens a room has acknowledged.
-func (w *writers) since(room string) (n int) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, a := range w.acks {
-		if a.room == room {
-			n++
-		}
-	}
-	return n
-}
-
-// outage is the time from the last acknowledgement of the old writer to the first of the new one after it, behind a moment.
-func (w *writers) outage(from, to string, behind time.Time) time.Duration {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	var last, first time.Time
-	for _, a := range w.acks {
-		switch {
-		case a.at.Before(behind):
-		case a.room == from && a.at.After(last):
-			last = a.at
-		case a.room == to && (first.IsZero() || a.at.Before(first)):
-			first = a.at
-		}
-	}
-	return first.Sub(last)
 }
 
 // part is a verb of a move and how long it took.
@@ -166,16 +74,16 @@ func testMoveByHand(t *testing.T) {
 		from := "home"
 		for epoch := range 2 {
 			to := otherRoom(from)
-			n := w.since(from)
-			until(t, from+" takes writes", func() bool { return w.since(from) > n+20 })
+			n := w.In(from)
+			until(t, from+" takes writes", func() bool { return w.In(from) > n+20 })
 			p := x.look(t, from).Position // pre-sync, outside the outage
 			ok(t, x[to].Wait(within(t, time.Minute), p))
 			began := time.Now()
 			parts, err := moveByVerbs(within(t, time.Minute), x[from], x[to])
 			ok(t, err)
-			n = w.since(to)
-			until(t, to+" takes writes", func() bool { return w.since(to) > n+20 })
-			t.Logf("%v from %s to %s over %v: nobody took writes for %v: %v", lab.Master(from).Engine, from, to, delay, w.outage(from, to, began), parts)
+			n = w.In(to)
+			until(t, to+" takes writes", func() bool { return w.In(to) > n+20 })
+			t.Logf("%v from %s to %s over %v: nobody took writes for %v: %v", lab.Master(from).Engine, from, to, delay, w.Between(from, began), parts)
 			p, err = x[to].Mark(t.Context(), Marker{uint64(10*delay.Milliseconds()) + uint64(epoch) + 1, to})
 			ok(t, err)
 			ok(t, x[from].Wait(within(t, time.Minute), p))
@@ -184,10 +92,10 @@ func testMoveByHand(t *testing.T) {
 			}
 			from = to
 		}
-		w.end()
+		w.End()
 		lab.Heal()
 		ok(t, lab.Await(within(t, time.Minute)))
-		w.allThere(t)
+		allThere(t, w)
 		run(t, "home", "DELETE FROM roomshift.heartbeat")
 	}
 }
@@ -200,36 +108,12 @@ func otherRoom(room string) cutover.Room {
 }
 
 // allThere fails unless every token that was acknowledged is on both masters, and both have the same.
-func (w *writers) allThere(t *testing.T) {
+func allThere(t *testing.T, w *tokens.Writers) {
 	t.Helper()
-	var sets [2]map[string]bool
-	for i, room := range lab.Rooms {
-		sets[i] = tokens(t, room)
-	}
-	lost := 0
-	for _, a := range w.acks {
-		if !sets[0][a.token] || !sets[1][a.token] {
-			lost++
-		}
-	}
-	if lost > 0 || len(sets[0]) != len(sets[1]) {
-		t.Errorf("%d of %d acknowledged tokens are lost; %s has %d tokens, %s %d", lost, len(w.acks), lab.Rooms[0], len(sets[0]), lab.Rooms[1], len(sets[1]))
-	}
-	t.Logf("%d tokens were acknowledged, 0 lost wanted, %d lost", len(w.acks), lost)
-}
-
-// tokens are those that a master has.
-func tokens(t *testing.T, room string) map[string]bool {
-	t.Helper()
-	rows, err := lab.Master(room).DB().QueryContext(t.Context(), "SELECT token FROM app.tokens")
+	wrong, err := w.Lost(t.Context())
 	ok(t, err)
-	defer rows.Close()
-	all := map[string]bool{}
-	for rows.Next() {
-		var token string
-		ok(t, rows.Scan(&token))
-		all[token] = true
+	if wrong != "" {
+		t.Error(wrong)
 	}
-	ok(t, rows.Err())
-	return all
+	t.Logf("%d tokens were acknowledged", len(w.Acks()))
 }

@@ -29,13 +29,13 @@ func testSeen(t *testing.T) {
 		t.Errorf("before: %+v\n%+v", w, y)
 	}
 	app := startWriters(t, 4)
-	until(t, "home takes writes", func() bool { return app.since("home") > 20 })
+	until(t, "home takes writes", func() bool { return app.In("home") > 20 })
 	for range 30 { // what goes on in home, and comes to cloud meanwhile, isn't cloud's alone
 		if _, y := see(SeenOptions{}); y.Beyond != writer.BeyondNone {
 			t.Fatalf("under writes: %+v", y)
 		}
 	}
-	app.end()
+	app.End()
 	ok(t, x["home"].Fence(t.Context()))
 	ok(t, x["home"].Kill(within(t, 10*time.Second)))
 	ok(t, lab.Await(t.Context()))

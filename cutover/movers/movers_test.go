@@ -55,7 +55,7 @@ func thereAndBack(t *testing.T) {
 		ok(t, x.move(within(t, time.Minute), to))
 		w.flows(t, to)
 		stands(t, k, to)
-		t.Logf("%s to %s: nobody took writes for %v: %v", lab.Master(to).Engine, to, w.outage(began), x.acts)
+		t.Logf("%s to %s: nobody took writes for %v: %v", lab.Master(to).Engine, to, w.Silence(began), x.acts)
 		for _, room := range lab.Rooms {
 			if got := text(t, room, "SELECT CONCAT(epoch, ' ', room) FROM roomshift.heartbeat WHERE pair = ? ORDER BY epoch DESC LIMIT 1", pair); got != fmt.Sprintf("%d %s", i+2, to) {
 				t.Errorf("the marker in %s is %q", room, got)
@@ -128,7 +128,7 @@ func oneFault(t *testing.T) {
 			if err == nil {
 				at = to
 			}
-			t.Logf("%s lost at %q: now %s, without a writer for at most %v: %v; %v", fault, struck, at, w.outage(began), err, x.acts)
+			t.Logf("%s lost at %q: now %s, without a writer for at most %v: %v; %v", fault, struck, at, w.Silence(began), err, x.acts)
 			if fault != "consul" && struck != "" && !slices.Equal(x.broke, []string{fault}) {
 				t.Errorf("%s lost at %q: said to have broken: %v", fault, struck, x.broke)
 			}

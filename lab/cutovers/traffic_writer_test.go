@@ -46,7 +46,7 @@ type trafficScene struct {
 // beginTraffic is there once the writer is watched in the cloud.
 func beginTraffic(t *testing.T) *trafficScene {
 	t.Helper()
-	s := &trafficScene{writerScene: &writerScene{scene: begin(t), stop: make(chan struct{})}}
+	s := &trafficScene{writerScene: &writerScene{scene: begin(t)}}
 	t.Cleanup(s.home)
 	s.lab.WriteShare(3)
 	t.Cleanup(func() { s.lab.WriteShare(1) })

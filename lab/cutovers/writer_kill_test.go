@@ -84,7 +84,7 @@ func (w *writerScene) killedAt(point, when, from string) string {
 		return afterMove.MatchString(over.text()) || strings.Contains(over.text(), "baking") || strings.Contains(over.text(), " frozen ")
 	})
 	w.t.Logf("killed %s %s on the way from %s to %s: the writer is in %s %v later, no write was acknowledged for %v; told: %q", when, point, from, to, at,
-		took.Round(time.Millisecond), w.silence(began).Round(time.Millisecond), withoutWriter.FindString(run.text()+over.text()))
+		took.Round(time.Millisecond), w.Silence(began).Round(time.Millisecond), withoutWriter.FindString(run.text()+over.text()))
 	if point == "fence" && when == "after" && !withoutWriter.MatchString(over.text()) {
 		w.t.Errorf("the time without a writer isn't told:\n%s", over.text())
 	}

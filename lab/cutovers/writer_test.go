@@ -63,7 +63,7 @@ func (w *writerScene) tells(p *process, room string, since time.Time) {
 		w.t.Errorf("the time without a writer isn't told:\n%s", p.text())
 		return
 	}
-	w.t.Logf("no write was acknowledged for %v; the run: %s", w.silence(since).Round(time.Millisecond), m[0])
+	w.t.Logf("no write was acknowledged for %v; the run: %s", w.Silence(since).Round(time.Millisecond), m[0])
 }
 
 // hasRecord: the pair has a record in home's Consul.

@@ -83,7 +83,7 @@ func TestTaskStopsBehindTheFence(t *testing.T) {
 			}
 			n := w.in(0)
 			until(t, "home takes writes again", func() bool { return w.in(0) > n+5 })
-			w.end()
+			w.End()
 			if n := w.missing(t, 0); n > 0 {
 				t.Errorf("%d acknowledged tokens lack", n)
 			}
@@ -108,7 +108,7 @@ func TestOldBarrierProvesNothing(t *testing.T) {
 	l.tasks.From("home").Delay(time.Hour)
 	until(t, "home takes writes", func() bool { return w.in(0) > 5 })
 	fence(t, 0, true)
-	w.end()
+	w.End()
 	l.connect()
 	l.take()
 	ok(t, l.sides["home"].Kill(within(t, 20*time.Second))) // a barrier counts when no client is left

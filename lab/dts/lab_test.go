@@ -2,16 +2,12 @@ package dts_test
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"sync"
 	"testing"
 	"time"
-
-	"github.com/go-sql-driver/mysql"
 
 	"roomshift/aliyun"
 	"roomshift/aliyun/alitest"
@@ -21,6 +17,7 @@ import (
 	"roomshift/dbsync"
 	labdts "roomshift/lab/dts"
 	"roomshift/lab/server"
+	"roomshift/lab/tokens"
 )
 
 // masters are two MySQL servers that know nothing of each other, shared by the tests of this package.
@@ -283,90 +280,20 @@ func (m *mover) step(to string, budget time.Duration) (writer.Act, bool) {
 	return a, false
 }
 
-// writers are an application's: see dbsync's tests. Each inserts tokens, and moves money between accounts on the side.
-type writers struct {
-	stop chan struct{}
-	all  sync.WaitGroup
-	dbs  [2]*sql.DB
+// writers are an application that writes to both masters' tokens, no faster than the tool copies: it writes one transaction after the other.
+type writers struct{ *tokens.Writers }
 
-	mu   sync.Mutex
-	acks []ack
-}
-
-type ack struct {
-	token string
-	room  int
-	at    time.Time
-}
-
-func startWriters(t *testing.T, n int) *writers {
+func startWriters(t *testing.T, n int) writers {
 	t.Helper()
-	w := &writers{stop: make(chan struct{})}
-	for i := range masters {
-		c, err := mysql.ParseDSN(masters[i].DSN(server.App))
-		ok(t, err)
-		c.Logger, c.InterpolateParams = &mysql.NopLogger{}, true
-		connector, err := mysql.NewConnector(c)
-		ok(t, err)
-		w.dbs[i] = sql.OpenDB(connector)
-		w.dbs[i].SetMaxIdleConns(2 * n)
-	}
-	for i := range n {
-		w.all.Go(func() { w.write(i) })
-	}
-	t.Cleanup(w.end)
-	return w
-}
-
-func (w *writers) write(id int) {
-	at := 0
-	for n := 0; ; n++ {
-		select {
-		case <-w.stop:
-			return
-		default:
-		}
-		token := fmt.Sprintf("%d-%d-%d", time.Now().UnixNano(), id, n)
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-		_, err := w.dbs[at].ExecContext(ctx, "INSERT INTO app.tokens (token) VALUES (?)", token)
-		cancel()
-		if err != nil {
-			at = 1 - at
-			time.Sleep(2 * time.Millisecond)
-			continue
-		}
-		w.mu.Lock()
-		w.acks = append(w.acks, ack{token, at, time.Now()})
-		w.mu.Unlock()
-		time.Sleep(20 * time.Millisecond) // the tool writes one transaction after the other
-	}
-}
-
-func (w *writers) end() {
-	select {
-	case <-w.stop:
-		return
-	default:
-	}
-	close(w.stop)
-	w.all.Wait()
-	for _, db := range w.dbs {
-		db.Close()
-	}
+	w, err := tokens.Start(tokens.Options{Rooms: rooms, Masters: masters, Writers: n, Pause: 20 * time.Millisecond, Retry: 2 * time.Millisecond,
+		Limit: 5 * time.Second})
+	ok(t, err)
+	t.Cleanup(w.End)
+	return writers{w}
 }
 
 // in is how many acknowledgements a room gave.
-func (w *writers) in(room int) int {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	n := 0
-	for _, a := range w.acks {
-		if a.room == room {
-			n++
-		}
-	}
-	return n
-}
+func (w writers) in(room int) int { return w.In(rooms[room]) }
 
 func until(t *testing.T, what string, is func() bool) {
 	t.Helper()
@@ -378,41 +305,9 @@ func until(t *testing.T, what string, is func() bool) {
 }
 
 // missing is how many acknowledged tokens a master hasn't.
-func (w *writers) missing(t *testing.T, i int) int {
+func (w writers) missing(t *testing.T, i int) int {
 	t.Helper()
-	have := map[string]bool{}
-	rows, err := masters[i].DB().QueryContext(context.WithoutCancel(t.Context()), "SELECT token FROM app.tokens")
+	n, _, err := w.Missing(context.WithoutCancel(t.Context()), rooms[i])
 	ok(t, err)
-	defer rows.Close()
-	for rows.Next() {
-		var token string
-		ok(t, rows.Scan(&token))
-		have[token] = true
-	}
-	ok(t, rows.Err())
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	n := 0
-	for _, a := range w.acks {
-		if !have[a.token] {
-			n++
-		}
-	}
 	return n
-}
-
-// outage is the time from a room's last acknowledgement to the other's first one after it began.
-func (w *writers) outage(from int, began time.Time) time.Duration {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	var last, first time.Time
-	for _, a := range w.acks {
-		if a.room == from && a.at.After(last) {
-			last = a.at
-		}
-		if a.room != from && a.at.After(began) && (first.IsZero() || a.at.Before(first)) {
-			first = a.at
-		}
-	}
-	return first.Sub(last)
 }

@@ -49,19 +49,19 @@ func TestMoveOverTasks(t *testing.T) {
 				}
 				n = w.in(to)
 				until(t, rooms[to]+" takes writes", func() bool { return w.in(to) > n+5 })
-				t.Logf("from %s to %s: nobody took writes for %v", rooms[from], rooms[to], w.outage(from, began).Round(time.Millisecond))
+				t.Logf("from %s to %s: nobody took writes for %v", rooms[from], rooms[to], w.Between(rooms[from], began).Round(time.Millisecond))
 				if got := m.rec.Publishes(); got != rooms[to] {
 					t.Errorf("the record says %s", got)
 				}
 			}
-			w.end()
+			w.End()
 			ok(t, l.tasks.Await(within(t, 30*time.Second)))
 			for i := range masters {
 				if n := w.missing(t, i); n > 0 {
-					t.Errorf("%d of %d acknowledged tokens aren't in %s", n, len(w.acks), rooms[i])
+					t.Errorf("%d of %d acknowledged tokens aren't in %s", n, len(w.Acks()), rooms[i])
 				}
 			}
-			t.Logf("%d tokens were acknowledged", len(w.acks))
+			t.Logf("%d tokens were acknowledged", len(w.Acks()))
 		})
 	}
 }

@@ -98,7 +98,7 @@ func TestMovers(t *testing.T) {
 	if len(told) > 0 {
 		t.Errorf("people are told: %q", told)
 	}
-	w.end()
+	w.End()
 	ok(t, l.tasks.Await(within(t, 30*time.Second)))
 	for i := range masters {
 		if n := w.missing(t, i); n > 0 {

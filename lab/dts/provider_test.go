@@ -118,13 +118,13 @@ func TestMoveFencedByProvider(t *testing.T) {
 			t.Fatalf("%v\n%s\n%v", a, strings.Join(m.acts, "\n"), m.why)
 		}
 		until(t, rooms[to]+" takes writes", func() bool { return w.in(to) > n+5 })
-		t.Logf("from %s to %s: nobody took writes for %v", rooms[from], rooms[to], w.outage(from, began).Round(time.Millisecond))
+		t.Logf("from %s to %s: nobody took writes for %v", rooms[from], rooms[to], w.Between(rooms[from], began).Round(time.Millisecond))
 	}
-	w.end()
+	w.End()
 	ok(t, p.tasks.Await(within(t, 30*time.Second)))
 	for i := range masters {
 		if n := w.missing(t, i); n > 0 {
-			t.Errorf("%d of %d acknowledged tokens aren't in %s", n, len(w.acks), rooms[i])
+			t.Errorf("%d of %d acknowledged tokens aren't in %s", n, len(w.Acks()), rooms[i])
 		}
 	}
 	if got := fmt.Sprint(p.rds.Log()); got != "[1 0]" {
