@@ -287,7 +287,7 @@ var mutants = []mutant{
 		old: "\tcase PhaseResting:\n", new: "\tcase PhaseFrozen:\n\t\treturn true\n\tcase PhaseResting:\n",
 		run: "TestNotSetAgain",
 	}, {
-		name: "instances that fail their checks count as living", file: "engine.go",
+		name: "instances that fail their checks count as living", file: "seatstate.go",
 		old: "\tif h.Live {\n", new: "\tif h.Live || h.Room != \"\" {\n",
 		run: "TestStrayedIsSetAgain",
 	},

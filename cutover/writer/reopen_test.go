@@ -6,16 +6,7 @@ import "testing"
 func TestReopen(t *testing.T) {
 	opened := 0
 	for _, c := range cells {
-		s, w := seen(c.a, c.b), Want{Room: roomA}
-		var rec *Record
-		if c.rec != "" {
-			r := record(c.rec)
-			rec = &r
-		}
-		differ(t, c.but, rec, &s, &w)
-		if s.Away {
-			rec = nil
-		}
+		rec, s, w := c.inputs(t, roomA)
 		plain := Decide(rec, s, w, c.f)
 		w.Reopen = true
 		a := Decide(rec, s, w, c.f)

@@ -238,19 +238,25 @@ func differ(t *testing.T, but string, r *Record, s *Seen, w *Want) {
 	}
 }
 
+// inputs are what Decide is given in a cell, with a wish.
+func (c cell) inputs(t *testing.T, want string) (rec *Record, s Seen, w Want) {
+	t.Helper()
+	s, w = seen(c.a, c.b), Want{Room: want}
+	if c.rec != "" {
+		r := record(c.rec)
+		rec = &r
+	}
+	differ(t, c.but, rec, &s, &w)
+	if s.Away {
+		rec = nil
+	}
+	return rec, s, w
+}
+
 func TestTable(t *testing.T) {
 	cover := map[[3]string]bool{}
 	for _, c := range cells {
-		s, w := seen(c.a, c.b), Want{Room: c.want}
-		var rec *Record
-		if c.rec != "" {
-			r := record(c.rec)
-			rec = &r
-		}
-		differ(t, c.but, rec, &s, &w)
-		if s.Away {
-			rec = nil
-		}
+		rec, s, w := c.inputs(t, c.want)
 		got := Decide(rec, s, w, c.f)
 		if shortAct(got) != c.expct {
 			t.Errorf("%s %s/%s, %q, want %s: %s, want %s (%s)", c.rec, c.a, c.b, c.but, c.want, shortAct(got), c.expct, got.Reason)
