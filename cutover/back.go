@@ -110,7 +110,7 @@ func (e *engine) onTheWay(target *Target) bool {
 	if first {
 		var waits bool
 		left, waits = e.backWriters(target)
-		if left && !e.judged.Fails && !(waits && e.trafficAlone() && !e.looksAhead()) {
+		if left && !e.judged.Fails && !(waits && e.trafficAlone()) {
 			return true
 		}
 	}

@@ -43,7 +43,7 @@ func (e *engine) backWriters(target *Target) (left, waits bool) {
 			e.at(m.retryAt)
 			fallthrough
 		case moveHolds:
-			if e.preflightFlies(pair, room) || e.getsOn(m, room) { // an answer that is on its way waits for nobody
+			if e.getsOn(m, room) {
 				return true, false
 			}
 			left, waits = true, true

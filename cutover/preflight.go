@@ -140,11 +140,6 @@ func (e *engine) flown(p *preflight) bool {
 	return false
 }
 
-// looksAhead: what a move rests on is being looked at. A writer that waits for that alone goes on in a moment.
-func (e *engine) looksAhead() bool {
-	return slices.ContainsFunc(e.preflights, func(p *preflight) bool { return p.flying })
-}
-
 type preflightReply struct {
 	found []Finding
 	err   error
@@ -241,11 +236,6 @@ func (e *engine) preflightBack(pair string, to Room) string {
 		return ""
 	}
 	return "the writer of " + pair + " waits: " + findingsText(pair, found)
-}
-
-// preflightFlies: the last look before a writer goes back was asked for, and has no answer yet.
-func (e *engine) preflightFlies(pair string, to Room) bool {
-	return e.w.Preflight != nil && e.preflightOf(pair, to, true).flying
 }
 
 // findingsText is findings in one line, each with the name that it is broken by.
